@@ -1,0 +1,78 @@
+// The contract of a layer.
+//
+// A layer is an immutable description: parameters, activations, scratch and random keys are arguments, so one layer object
+// serves any number of threads at once. The order of calls for one batch is
+//     plan -> forward -> backward -> commit        (inference: plan -> forward)
+//
+// Masking. x.lengths[b] = L means that sample b has L valid frames. A layer gives for the frames
+// [0, out_length(L)) of y exactly, bit for bit, what it would give for the sample alone with shape (1, L, C), whatever the
+// padding of x holds (even NaN). It writes zeros to the padded frames of y (unless an option says otherwise). backward ignores dy on
+// padded frames and writes zeros to padded frames of dx. L = 0 is allowed and gives zeros (never NaN).
+//
+// Batches come in shards: a call sees x.shape.batch samples, beginning with sample frame.first_sample of the batch. Layers for
+// which couples_batch() holds see the whole batch in one call.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "serene/core/error.h"
+#include "serene/core/types.h"
+#include "serene/nn/parameter.h"
+
+namespace serene {
+
+enum class Mode { inference, training };
+
+// What a call needs, in scalars, known before running. Non-decreasing in the batch and time of the input.
+struct Plan {
+  Shape out;
+  Index saved = 0;    // kept from forward to backward and commit
+  Index scratch = 0;  // contents undefined at the start of every call
+};
+
+// The memory and keys of one call.
+template <class S>
+struct Frame {
+  S* saved = nullptr;      // plan().saved scalars, 64-byte aligned; the same memory in forward, backward and commit
+  S* scratch = nullptr;    // plan().scratch scalars, 64-byte aligned
+  Mode mode = Mode::inference;
+  std::uint64_t seed = 0;  // random numbers are a function of (seed, step, key, sample index in the batch) alone
+  std::uint64_t step = 0;
+  std::uint64_t key = 0;   // tells the layers of a model apart
+  Index first_sample = 0;
+};
+
+template <class S>
+class Layer {
+ public:
+  virtual ~Layer() = default;
+
+  virtual std::string type() const = 0;               // "conv1d", as in a config
+  virtual std::string summary() const = 0;            // "128 filters, kernel 7, same, relu": for `serene inspect`
+  virtual std::vector<ParameterSpec> parameters() const { return {}; }
+
+  // Output shape and memory for an input shape; throws Error(usage) when the layer cannot take it.
+  virtual Plan plan(Shape in, Mode mode) const = 0;
+  // Valid frames of y for n >= 0 valid frames of x. Layers that remove time return 1.
+  virtual Index out_length(Index n) const { return n; }
+  // True when a sample's result depends on the other samples of the batch.
+  virtual bool couples_batch(Mode) const { return false; }
+  // Multiply-adds of one forward pass over one sample with shape.time valid frames.
+  virtual double multiply_adds(Shape) const { return 0; }
+
+  // Writes all of y.
+  virtual void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept = 0;
+  // Adds to grads, overwrites dx. dx.data == nullptr: the input's gradient is not wanted. x and y are those of forward.
+  virtual void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
+                        const Frame<S>& f, Params<S> grads) const noexcept = 0;
+  // Changes parameters that are not trained by gradients (moving statistics), after the optimizer's step.
+  virtual void commit(const Frame<S>&, Params<S>) const noexcept {}
+};
+
+template <class S>
+using LayerPtr = std::shared_ptr<const Layer<S>>;
+
+}  // namespace serene
