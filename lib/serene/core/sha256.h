@@ -17,7 +17,9 @@ class Sha256 {
   using Digest = std::array<std::uint8_t, 32>;
 
   void update(std::span<const std::byte> bytes) noexcept;
-  void update(std::string_view text) noexcept { update(std::as_bytes(std::span<const char>(text.data(), text.size()))); }
+  void update(std::string_view text) noexcept {
+    update(std::as_bytes(std::span<const char>(text.data(), text.size())));
+  }
 
   // Digest of everything fed so far; more may be fed afterwards.
   Digest digest() const noexcept;

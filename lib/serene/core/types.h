@@ -20,7 +20,9 @@ struct Shape {
 };
 
 inline std::string to_string(const Shape& s) {
-  return "(" + std::to_string(s.batch) + ", " + std::to_string(s.time) + ", " + std::to_string(s.channels) + ")";
+  std::string text = "(";  // appended piece by piece: g++ 12 warns of an overlap that is none in "(" + std::string
+  text += std::to_string(s.batch) + ", " + std::to_string(s.time) + ", " + std::to_string(s.channels) + ")";
+  return text;
 }
 
 // A view of a batch of sequences in memory that somebody else owns.

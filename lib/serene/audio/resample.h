@@ -1,0 +1,18 @@
+// Change of sample rate by libsamplerate's best band-limited interpolation.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "serene/core/types.h"
+
+namespace serene {
+
+// ceil(n * to_hz / from_hz): the length that librosa and soxr give.
+Index resampled_length(Index n, double from_hz, double to_hz);
+
+// The signal at to_hz; sample 0 stays in place (no delay), the length is resampled_length. Rates may be fractions.
+// Throws Error unless both are positive and their ratio lies within 1/256..256. Thread-safe.
+std::vector<float> resample(std::span<const float> y, double from_hz, double to_hz);
+
+}  // namespace serene

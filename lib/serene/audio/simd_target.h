@@ -1,0 +1,28 @@
+// Run-time choice between the baseline instruction set and AVX2 for small loops that the compiler vectorises by itself.
+//
+// A kernel is written once as an always-inline body and compiled twice. Neither version contracts to fused multiply-adds nor
+// reorders sums, so both give the same bits.
+#pragma once
+
+#if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+#define SERENE_HAS_AVX2_VARIANT 1
+#define SERENE_TARGET_AVX2 __attribute__((target("avx2")))
+#else
+#define SERENE_HAS_AVX2_VARIANT 0
+#define SERENE_TARGET_AVX2
+#endif
+#define SERENE_ALWAYS_INLINE inline __attribute__((always_inline))
+
+namespace serene {
+
+// Whether this processor runs the AVX2 variants.
+inline bool has_avx2() noexcept {
+#if SERENE_HAS_AVX2_VARIANT
+  static const bool answer = __builtin_cpu_supports("avx2") != 0;
+  return answer;
+#else
+  return false;
+#endif
+}
+
+}  // namespace serene

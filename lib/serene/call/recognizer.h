@@ -1,0 +1,45 @@
+// A trained model ready to recognise: checkpoint, graph and features in one immutable object. const means thread-safe.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "serene/audio/feature_config.h"
+#include "serene/audio/features.h"
+#include "serene/io/checkpoint.h"
+#include "serene/nn/model.h"
+
+namespace serene {
+
+struct Recognition {
+  std::vector<double> probabilities;  // per label; they sum to 1
+  int label = 0;                      // place of the largest
+  Index frames = 0;                   // feature frames the model saw
+};
+
+class Recognizer {
+ public:
+  // Reads and replays a checkpoint. Throws Error as read_checkpoint does.
+  static Recognizer open(const std::string& path) { return Recognizer(read_checkpoint(path)); }
+  explicit Recognizer(Checkpoint checkpoint);
+
+  const Checkpoint& checkpoint() const noexcept { return checkpoint_; }
+  const Model<float>& model() const noexcept { return model_; }
+  const FeatureConfig& features() const noexcept { return features_; }
+  const std::vector<std::string>& labels() const noexcept { return checkpoint_.labels; }
+
+  // Any file libsndfile reads, at any rate and channel count. Throws Error naming the file when it cannot be used.
+  Recognition recognize_file(const std::string& path) const;
+  // Mono samples at features().rate_hz, full scale 1. Throws Error when there are too few.
+  Recognition recognize(std::span<const float> samples) const;
+  // (frames, F) features as extract_features makes them, not normalised.
+  Recognition recognize_features(const FeatureMatrix& features) const;
+
+ private:
+  Checkpoint checkpoint_;
+  Model<float> model_;
+  FeatureConfig features_;
+};
+
+}  // namespace serene

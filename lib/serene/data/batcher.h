@@ -1,0 +1,82 @@
+// Clips into batches (B, T, F): order, crops and padding, all a pure function of (seed, epoch), written into the
+// caller's memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "serene/core/types.h"
+#include "serene/data/dataset.h"
+
+namespace serene {
+
+struct BatcherConfig {
+  Index batch_size = 32;
+  Index max_frames = 0;  // longer clips are cut to this many frames; 0 keeps them whole
+  bool fixed_frames =
+      false;  // every batch has time max_frames (> 0), shorter clips padded with zeros; lengths tell the truth
+  bool random_crop = false;  // where to cut: at random by (seed, epoch, clip), else the middle
+  bool shuffle = false;      // order by (seed, epoch), else as given
+  bool bucket =
+      false;  // with shuffle: clips of like length into one batch, to save padding; the batches come in random order
+  bool drop_last = false;  // leave out a last batch that is not full
+  std::uint64_t seed = 0;
+};
+
+// Where fill() writes. All of it belongs to the caller, who gives room for batch_size samples of max_time() frames.
+template <class S>
+struct BatchBuffers {
+  S* data = nullptr;             // batch_size * max_time() * dim values
+  Index* lengths = nullptr;      // batch_size
+  int* labels = nullptr;         // batch_size
+  std::size_t* clips = nullptr;  // batch_size: places in the dataset; may be nullptr
+};
+
+// Not thread-safe to start an epoch; fill() may be called for different batches from different threads after that.
+class Batcher {
+ public:
+  // clips: places in the dataset, which must outlive the batcher. Throws Error when clips is empty, batch_size < 1,
+  // fixed_frames without max_frames, or drop_last leaves nothing. Starts at epoch 0.
+  Batcher(const Dataset& dataset, std::span<const std::size_t> clips, const BatcherConfig& config);
+
+  const BatcherConfig& config() const noexcept { return config_; }
+  Index batches() const noexcept;
+  std::size_t clips() const noexcept { return clips_.size(); }
+  // The largest time any batch of any epoch can have: plan memory for (batch_size, max_time(), dim).
+  Index max_time() const noexcept { return max_time_; }
+  Shape max_shape() const noexcept;
+
+  // Fixes order and crops. Does not allocate after the first call.
+  void start_epoch(std::uint64_t epoch);
+
+  // Shape of a batch (0 <= batch < batches()): its samples, its longest clip in frames, dim.
+  Shape shape(Index batch) const noexcept;
+  // The dataset's clips in a batch, in order.
+  std::span<const std::size_t> batch_clips(Index batch) const noexcept;
+
+  // Writes one batch and returns its shape. Frames beyond a clip's length are zero. Does not allocate.
+  template <class S>
+  Shape fill(Index batch, const BatchBuffers<S>& out) const noexcept;
+
+ private:
+  struct Entry {
+    Index bucket;
+    std::size_t place, clip;
+  };
+  Index used_frames(std::size_t clip) const noexcept;
+  Index first_frame(std::size_t clip) const noexcept;
+  void order_by_length();
+
+  const Dataset* dataset_;
+  BatcherConfig config_;
+  std::vector<std::size_t> clips_, order_;
+  std::vector<std::size_t> starts_;  // place in order_ where each batch begins, and the end
+  std::vector<std::size_t> batch_order_;
+  std::vector<Entry> by_length_;
+  std::uint64_t epoch_ = 0;
+  Index max_time_ = 0;
+};
+
+}  // namespace serene

@@ -1,0 +1,30 @@
+// Aligned plain text for terminals, and numbers as text. The same bytes in every locale.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace serene {
+
+// Fixed-point text, "n/a" for a value that is not finite, never "-0.00".
+std::string fixed(double value, int digits);
+// A fraction as percentage points with two digits: 0.6231 -> "62.31". No sign.
+std::string percent(double fraction);
+
+// Pads to `width` characters (of UTF-8).
+std::string pad_left(const std::string& text, std::size_t width);
+std::string pad_right(const std::string& text, std::size_t width);
+
+// First column to the left, the others to the right, two spaces between; `mark` ends every line.
+class TextTable {
+ public:
+  explicit TextTable(std::vector<std::string> header, std::string mark = "");
+  void row(std::vector<std::string> cells);
+  std::string str() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+  std::string mark_;
+};
+
+}  // namespace serene

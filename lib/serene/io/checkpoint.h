@@ -1,0 +1,66 @@
+// A trained model in one file: weights, graph, feature config, labels, normaliser, and a few inputs with the probabilities
+// they must give. Written atomically; read strictly; replayed when read.
+//
+// Form: safetensors. Tensors "conv1.kernel", ... (F32, Keras layouts), "normalizer.mean", "normalizer.scale",
+// "example.<i>.features" (F32) and "example.<i>.probabilities" (F64), and, for resuming, "state.<name>" (F32).
+// Metadata: format, model, features, labels, notes, state (JSON texts), temperature, sha256 (of all the rest).
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "serene/audio/normalizer.h"
+#include "serene/core/json.h"
+#include "serene/nn/model.h"
+
+namespace serene {
+
+// An input and what the model answers: (frames, F) features, not yet normalised.
+struct CheckpointExample {
+  Index frames = 0;
+  std::vector<float> features;
+  std::vector<double> probabilities;
+};
+
+struct Checkpoint {
+  Json model;                       // {"layers": [...]}, see nn/model_builder.h
+  Json features;                    // the complete feature config
+  Index input_channels = 0;         // F
+  std::vector<std::string> labels;  // class i is labels[i]
+  Normalizer normalizer;
+  Index max_frames = 0;             // longer clips are cut to their middle; 0: never
+  double temperature = 1;           // probabilities = softmax(logits / temperature)
+  std::vector<float> params;        // flat, in the layout of the model
+  std::vector<CheckpointExample> examples;
+  std::map<std::string, std::string> notes;  // name, protocol, seed, licence of the data, intended use, version, ...
+
+  // Only in a training run's "last": everything that a resumed run needs.
+  std::map<std::string, std::vector<float>> state;
+  Json state_json;
+};
+
+struct CheckpointOptions {
+  bool replay = true;            // run the examples and compare
+  bool allow_nonfinite = false;  // accept NaN or infinity in weights
+};
+
+// Throws Error naming the file on failure; the old file stays.
+void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
+
+// Throws Error(input) naming the file and the reason: not safetensors, not a checkpoint, a checksum that differs, a graph that cannot be
+// built, tensors missing, superfluous or of another shape, an example whose probabilities differ by more than 1e-4.
+Checkpoint read_checkpoint(const std::string& path, const CheckpointOptions& options = {});
+
+// softmax(logits / temperature) in double.
+std::vector<double> probabilities_of(std::span<const float> logits, double temperature);
+
+// Probabilities of one clip: (frames, F) features, not normalised. Deterministic; for many clips use an Executor.
+std::vector<double> classify(const Checkpoint& checkpoint, const Model<float>& model, Index frames,
+                             std::span<const float> features);
+
+// The model that the checkpoint's graph describes. Throws Error(input).
+Model<float> build_model_of(const Checkpoint& checkpoint);
+
+}  // namespace serene

@@ -1,0 +1,45 @@
+// Batch normalisation (Ioffe and Szegedy 2015) over all axes but the last. (B,T,C) -> (B,T,C)
+//
+// training:  m_c, v_c = mean and biased variance over the N valid frames of the whole batch,
+//            xhat = (x - m) / sqrt(v + epsilon), y = gamma xhat + beta
+//            dx = gamma / sqrt(v + epsilon) (dy - mean(dy) - xhat mean(dy xhat))
+//            commit: moving = momentum moving + (1 - momentum) batch, for mean and (biased, as in Keras) variance
+// inference: the same with the moving statistics, which are constants for the gradient.
+//
+// In training the layer couples the samples of a batch: it needs all of it in one call. Sums are in double, in the
+// order of the frames. backward works in both modes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "serene/nn/layer.h"
+
+namespace serene {
+
+// Parameters: gamma (C), beta (C), moving_mean (C), moving_variance (C); the last two are not trained.
+template <class S>
+class BatchNorm final : public Layer<S> {
+ public:
+  // Throws Error(usage) unless 0 <= momentum <= 1 and epsilon > 0.
+  explicit BatchNorm(Index channels, double momentum = 0.99, double epsilon = 1e-3);
+
+  std::string type() const override { return "batch_norm"; }
+  std::string summary() const override;
+  std::vector<ParameterSpec> parameters() const override;
+  Plan plan(Shape in, Mode mode) const override;
+  bool couples_batch(Mode mode) const override { return mode == Mode::training; }
+  void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept override;
+  void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
+                const Frame<S>& f, Params<S> grads) const noexcept override;
+  void commit(const Frame<S>& f, Params<S> p) const noexcept override;
+
+ private:
+  Index channels_;
+  double momentum_, epsilon_;
+};
+
+extern template class BatchNorm<float>;
+extern template class BatchNorm<double>;
+
+}  // namespace serene

@@ -1,0 +1,150 @@
+// One layer run alone, with memory of its own: for gradient checks, tests, reference vectors and benchmarks.
+// A model plans the memory of all its layers at once and does not use this.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "serene/core/random.h"
+#include "serene/nn/layer.h"
+
+namespace serene {
+
+// A vector on 64-byte boundaries, as Frame asks for.
+template <class S>
+class AlignedVector {
+ public:
+  AlignedVector() = default;
+  explicit AlignedVector(Index n) { resize(n); }
+
+  // All elements become zero.
+  void resize(Index n) {
+    memory_.assign(static_cast<std::size_t>(n) + 64 / sizeof(S), S(0));
+    size_ = n;
+  }
+  // The padding of the allocation may shift when the object is copied, so the start is found anew each time.
+  S* data() {
+    const auto place = reinterpret_cast<std::uintptr_t>(memory_.data());
+    return reinterpret_cast<S*>((place + 63) / 64 * 64);
+  }
+  Index size() const { return size_; }
+  S& operator[](Index i) { return data()[i]; }
+  void fill(S value) {
+    S* p = data();
+    for (Index i = 0; i < size_; ++i) p[i] = value;
+  }
+
+  AlignedVector(AlignedVector&&) noexcept = default;
+  AlignedVector& operator=(AlignedVector&&) noexcept = default;
+  AlignedVector(const AlignedVector&) = delete;
+  AlignedVector& operator=(const AlignedVector&) = delete;
+
+ private:
+  std::vector<S> memory_ = std::vector<S>(64 / sizeof(S));
+  Index size_ = 0;
+};
+
+// Not thread-safe. The layer must outlive the runner.
+template <class S>
+class LayerRunner {
+ public:
+  // lengths: empty for no mask, else one per sample. Throws what layer.plan() throws.
+  LayerRunner(const Layer<S>& layer, Shape in, Mode mode, std::vector<Index> lengths = {})
+      : layer_(&layer), in_(in), lengths_(std::move(lengths)), plan_(layer.plan(in, mode)), specs_(layer.parameters()) {
+    for (Index n : lengths_) out_lengths_.push_back(layer.out_length(n));
+    Index size = 0;
+    for (const ParameterSpec& spec : specs_) {
+      offsets_.push_back(size);
+      size += (spec.size() + 15) / 16 * 16;
+    }
+    params.resize(size);
+    grads.resize(size);
+    x.resize(in.size());
+    dx.resize(in.size());
+    y.resize(plan_.out.size());
+    dy.resize(plan_.out.size());
+    saved.resize(plan_.saved);
+    scratch.resize(plan_.scratch);
+    frame.mode = mode;
+  }
+
+  // Random parameters near where training starts (so that moving variances stay positive), inputs and upstream
+  // gradients.
+  void randomize(std::uint64_t seed) {
+    Random random(seed, Purpose::test);
+    for (std::size_t i = 0; i < specs_.size(); ++i) {
+      const bool ones = specs_[i].init == Init::ones;
+      for (Index j = 0; j < specs_[i].size(); ++j) {
+        parameter(i)[j] = static_cast<S>(ones ? random.uniform(0.6, 1.4) : 0.4 * random.normal());
+      }
+    }
+    for (Index i = 0; i < x.size(); ++i) x[i] = static_cast<S>(random.normal());
+    for (Index i = 0; i < dy.size(); ++i) dy[i] = static_cast<S>(random.normal());
+  }
+
+  // Fills the padded frames of x and of dy.
+  void fill_padding(S x_value, S dy_value) {
+    if (lengths_.empty()) return;
+    for (Index b = 0; b < in_.batch; ++b) {
+      const Index n = lengths_[static_cast<std::size_t>(b)], m = out_lengths_[static_cast<std::size_t>(b)];
+      for (Index i = n * in_.channels; i < in_.time * in_.channels; ++i) x[b * in_.time * in_.channels + i] = x_value;
+      const Index row = plan_.out.time * plan_.out.channels;
+      for (Index i = m * plan_.out.channels; i < row; ++i) dy[b * row + i] = dy_value;
+    }
+  }
+
+  // Leaves nothing to lean on in the memory of a call: NaN in saved, scratch, y and dx.
+  void poison() {
+    const S nan = std::numeric_limits<S>::quiet_NaN();
+    saved.fill(nan);
+    poison_scratch();
+    y.fill(nan);
+    dx.fill(nan);
+  }
+  void poison_scratch() { scratch.fill(std::numeric_limits<S>::quiet_NaN()); }
+
+  void forward() {
+    frame.saved = saved.data();
+    frame.scratch = scratch.data();
+    layer_->forward(const_params(), x_view(), y_view(), frame);
+  }
+  void backward(bool want_dx = true) {
+    frame.saved = saved.data();
+    frame.scratch = scratch.data();
+    const SeqView<S> to{want_dx ? dx.data() : nullptr, in_, x_view().lengths};
+    layer_->backward(const_params(), x_view(), y_view(), {dy.data(), plan_.out, y_view().lengths}, to, frame,
+                     {grads.data(), offsets_.data()});
+  }
+  void commit() { layer_->commit(frame, {params.data(), offsets_.data()}); }
+
+  const Layer<S>& layer() const { return *layer_; }
+  const Plan& plan() const { return plan_; }
+  Shape in() const { return in_; }
+  Index length(Index b) const { return lengths_.empty() ? in_.time : lengths_[static_cast<std::size_t>(b)]; }
+  Index out_length(Index b) const {
+    return lengths_.empty() ? plan_.out.time : out_lengths_[static_cast<std::size_t>(b)];
+  }
+  const std::vector<ParameterSpec>& specs() const { return specs_; }
+  S* parameter(std::size_t i) { return params.data() + offsets_[i]; }
+  S* gradient(std::size_t i) { return grads.data() + offsets_[i]; }
+  Params<const S> const_params() { return {params.data(), offsets_.data()}; }
+
+  AlignedVector<S> params, grads, x, y, dy, dx, saved, scratch;
+  Frame<S> frame;
+
+ private:
+  SeqView<S> x_view() { return {x.data(), in_, lengths_.empty() ? nullptr : lengths_.data()}; }
+  SeqView<S> y_view() { return {y.data(), plan_.out, lengths_.empty() ? nullptr : out_lengths_.data()}; }
+
+  const Layer<S>* layer_;
+  Shape in_;
+  std::vector<Index> lengths_, out_lengths_;
+  Plan plan_;
+  std::vector<ParameterSpec> specs_;
+  std::vector<Index> offsets_;
+};
+
+}  // namespace serene

@@ -1,0 +1,28 @@
+// Cuts one block of scalars into aligned pieces. The same code, run on a null block, counts what a Plan has to ask for.
+#pragma once
+
+#include "serene/nn/sequence_ops.h"
+
+namespace serene {
+
+template <class S>
+class Slices {
+ public:
+  // base: 64-byte aligned, or nullptr to count only.
+  explicit Slices(S* base) : base_(base) {}
+
+  // The next n scalars; nullptr when counting.
+  S* take(Index n) noexcept {
+    S* piece = base_ != nullptr ? base_ + used_ : nullptr;
+    used_ += part_size(n);
+    return piece;
+  }
+
+  Index used() const noexcept { return used_; }
+
+ private:
+  S* base_;
+  Index used_ = 0;
+};
+
+}  // namespace serene

@@ -1,0 +1,150 @@
+#include "serene/train/experiment.h"
+
+#include <algorithm>
+
+#include "serene/core/sha256.h"
+#include "serene/data/locate.h"
+#include "serene/eval/calibration.h"
+#include "serene/nn/model_builder.h"
+#include "serene/train/leaky.h"
+#include "serene/version.h"
+
+namespace serene {
+namespace {
+
+constexpr std::size_t kExamples = 3;
+
+Manifest manifest_of(const RunConfig& config, const std::string& data_path) {
+  const std::string& root = data_path.empty() ? config.data.root : data_path;
+  const bool cross = !config.split.train_corpus.empty() && !config.split.test_corpus.empty();
+  if (config.data.manifest.empty() && cross) {
+    const Manifest parts[] = {open_corpus(config.split.train_corpus, root), open_corpus(config.split.test_corpus, root)};
+    return merge(parts, true);
+  }
+  return open_corpus(config.data.manifest.empty() ? config.data.corpus : config.data.manifest, root, config.labels);
+}
+
+std::string licence_of(const Manifest& manifest) {
+  std::string text;
+  const std::pair<const char*, const char*> known[] = {{"ravdess", "RAVDESS CC BY-NC-SA 4.0"}, {"cremad", "CREMA-D ODbL 1.0"},
+                                                       {"tess", "TESS CC BY-NC-ND 4.0"}, {"savee", "SAVEE research only"},
+                                                       {"emodb", "EMO-DB CC0 1.0"}};
+  for (const auto& [corpus, licence] : known) {
+    const bool used = std::any_of(manifest.clips.begin(), manifest.clips.end(), [&](const Clip& c) { return c.corpus == corpus; });
+    if (used) text += (text.empty() ? "" : "; ") + std::string(licence);
+  }
+  return text.empty() ? "unknown" : text;
+}
+
+std::string data_sum(const FeatureSet& features) {
+  Sha256 sum;
+  for (std::size_t i = 0; i < features.manifest.clips.size(); ++i) {
+    sum.update(features.manifest.clips[i].id + "\n" + features.manifest.clips[i].label + "\n" + features.audio_hashes[i] + "\n");
+  }
+  return sum.hex();
+}
+
+Index classes_of(const FeatureSet& features) { return static_cast<Index>(features.manifest.labels.size()); }
+
+}  // namespace
+
+FeatureConfig feature_config_of(const RunConfig& config) {
+  JsonReader reader(config.features, "features");
+  return feature_config_from_json(reader);
+}
+
+Standardise standardise_of(Normalize normalize) {
+  return normalize == Normalize::channel ? Standardise::global : Standardise::none;
+}
+
+FeatureSet load_corpus_features(const RunConfig& config, const std::string& data_path, const std::string& cache_dir,
+                                ThreadPool& pool, const DataProgress& progress) {
+  const FeatureConfig features = feature_config_of(config);
+  const Manifest manifest = manifest_of(config, data_path);
+  if (config.split.protocol == kaggle_leaky) return augmented_rows(manifest, features, config.split.seed, pool, progress);
+  return load_features(manifest, features, cache_dir.empty() ? config.data.cache_dir : cache_dir, pool, progress);
+}
+
+std::vector<Split> splits_of(const RunConfig& config, const FeatureSet& features) {
+  const SplitConfig& c = config.split;
+  if (c.protocol == kaggle_leaky) return {leaky_split(features, c.test_fraction, c.seed)};
+  SplitOptions o;
+  o.seed = c.seed;
+  o.folds_file = c.folds_file;
+  o.folds = static_cast<int>(c.folds);
+  o.test_speakers = c.test_speakers, o.validation_speakers = c.validation_speakers;
+  o.test_fraction = c.test_fraction, o.validation_fraction = c.validation_fraction;
+  o.train_corpus = c.train_corpus, o.test_corpus = c.test_corpus;
+  return make_splits(c.protocol, features.manifest, o, features.audio_hashes);
+}
+
+Experiment::Experiment(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool)
+    : config_(config), features_(features), split_(split), pool_(pool),
+      dataset_(features, split.train, standardise_of(config.normalize)),
+      model_(build_model<float>(config.model, features.dim, classes_of(features))),
+      trainer_(model_, dataset_, split_, config_, pool_) {}
+
+std::vector<Prediction> make_predictions(const Dataset& dataset, std::span<const std::size_t> clips, std::span<const float> logits,
+                                         double temperature) {
+  const std::size_t classes = dataset.label_names().size();
+  std::vector<Prediction> all;
+  all.reserve(clips.size());
+  for (std::size_t i = 0; i < clips.size(); ++i) {
+    const Clip& clip = dataset.features().manifest.clips[clips[i]];
+    const auto row = logits.subspan(i * classes, classes);
+    all.push_back({clip.id, clip.speaker, clip.sex, dataset.label(clips[i]), {row.begin(), row.end()}, temperature});
+  }
+  return all;
+}
+
+std::vector<Prediction> Experiment::predict(std::span<const std::size_t> clips, double temperature) {
+  Predictor predictor(model_, dataset_, config_.data.max_frames, pool_);
+  return make_predictions(dataset_, clips, predictor.logits(trainer_.final_params(), clips), temperature);
+}
+
+double Experiment::fit_temperature() {
+  if (split_.validation.empty()) return 1;
+  return serene::fit_temperature(predict(split_.validation)).temperature;
+}
+
+Checkpoint Experiment::describe() const {
+  Checkpoint c;
+  c.model = config_.model;
+  c.features = to_json(features_.config);
+  c.input_channels = features_.dim;
+  c.labels = dataset_.label_names();
+  c.max_frames = config_.data.max_frames;
+  c.normalizer = dataset_.normalizer();
+  c.notes = {{"name", config_.name},
+             {"version", SERENE_VERSION},
+             {"seed", std::to_string(config_.seed)},
+             {"split", split_.name},
+             {"protocol", leaky() ? split_.protocol + " (LEAKY)" : split_.protocol},
+             {"epochs", std::to_string(trainer_.history().size())},
+             {"best_epoch", std::to_string(trainer_.best_epoch() + 1)},
+             {"config_sha256", sha256_hex(to_json(config_).dump())},
+             {"data_sha256", data_sum(features_)},
+             {"data_licence", licence_of(features_.manifest)},
+             {"intended_use", "customer speech only; never for decisions about people"}};
+  return c;
+}
+
+Checkpoint Experiment::checkpoint(double temperature) {
+  Checkpoint c = describe();
+  c.temperature = temperature;
+  c.params.assign(trainer_.final_params().begin(), trainer_.final_params().end());
+  const auto& pool_of_examples = split_.validation.empty() ? split_.train : split_.validation;
+  for (std::size_t i = 0; i < std::min(kExamples, pool_of_examples.size()); ++i) {
+    const ClipFeatures& clip = features_.clips[pool_of_examples[i]];
+    c.examples.push_back({clip.frames, clip.values, classify(c, model_, clip.frames, clip.values)});
+  }
+  return c;
+}
+
+Checkpoint Experiment::resumable() const {
+  Checkpoint c = describe();
+  trainer_.save(c);
+  return c;
+}
+
+}  // namespace serene

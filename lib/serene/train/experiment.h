@@ -1,0 +1,74 @@
+// From a config to a trained, calibrated and tested model: what `serene train` and `serene crossval` both do.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "serene/core/thread_pool.h"
+#include "serene/data/dataset.h"
+#include "serene/data/feature_cache.h"
+#include "serene/data/splits.h"
+#include "serene/eval/evaluation.h"
+#include "serene/train/run_config.h"
+#include "serene/train/trainer.h"
+
+namespace serene {
+
+// The protocol that augments before it splits rows at random; its numbers say LEAKY wherever they stand.
+inline constexpr const char* kaggle_leaky = "kaggle-leaky";
+
+FeatureConfig feature_config_of(const RunConfig& config);
+
+// The corpus that the config names, with its features. data_path and cache_dir override the config's when not empty.
+// Throws Error when there is no usable clip. For kaggle-leaky the set holds three rows a clip: as it is, with noise,
+// stretched and pitched.
+FeatureSet load_corpus_features(const RunConfig& config, const std::string& data_path, const std::string& cache_dir,
+                                ThreadPool& pool, const DataProgress& progress = {});
+
+// All folds of the config's protocol ("holdout" and kaggle-leaky: one).
+std::vector<Split> splits_of(const RunConfig& config, const FeatureSet& features);
+
+Standardise standardise_of(Normalize normalize);
+
+// One training run in memory. Keeps references: everything given must outlive it.
+class Experiment {
+ public:
+  Experiment(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool);
+
+  const Model<float>& model() const noexcept { return model_; }
+  const Dataset& dataset() const noexcept { return dataset_; }
+  const Split& split() const noexcept { return split_; }
+  const RunConfig& config() const noexcept { return config_; }
+  Trainer& trainer() noexcept { return trainer_; }
+  const Trainer& trainer() const noexcept { return trainer_; }
+  bool leaky() const { return split_.protocol == kaggle_leaky; }
+
+  // Predictions of the final weights for clips, each with this temperature.
+  std::vector<Prediction> predict(std::span<const std::size_t> clips, double temperature = 1);
+  // Temperature of the final weights, fitted on the validation part; 1 without one.
+  double fit_temperature();
+
+  // The model as it stands: final weights, temperature, a few validation clips as examples.
+  Checkpoint checkpoint(double temperature);
+  // The run as it stands, to be resumed: present weights and the trainer's state.
+  Checkpoint resumable() const;
+
+ private:
+  Checkpoint describe() const;
+
+  const RunConfig& config_;
+  const FeatureSet& features_;
+  const Split& split_;
+  ThreadPool& pool_;
+  Dataset dataset_;
+  Model<float> model_;
+  Trainer trainer_;
+};
+
+// Predictions with speaker, sex and truth for clips whose logits, row-major (clips, classes), are given.
+std::vector<Prediction> make_predictions(const Dataset& dataset, std::span<const std::size_t> clips, std::span<const float> logits,
+                                         double temperature);
+
+}  // namespace serene

@@ -1,0 +1,59 @@
+// The folder of a training run, everything in it written atomically:
+//
+//   config.json        the resolved config           split.json       clip ids of training, validation and test part
+//   data.json          clips, labels, skipped files  log.jsonl/.csv   a line an epoch
+//   last.safetensors   weights and trainer's state   last-1...        the one before
+//   best.safetensors   the model to use              curves.svg, confusion.svg
+//   results.json       scores of the test part       predictions.json logits of the test part
+//   report.html        all of it in one page
+//
+// Nothing in it depends on times or threads: a run that was killed and resumed leaves the same bytes as one that was not.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "serene/eval/evaluation.h"
+#include "serene/eval/report.h"
+#include "serene/train/experiment.h"
+
+namespace serene {
+
+class RunFolder {
+ public:
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+
+  const std::string& path() const noexcept { return path_; }
+  std::string file(const char* name) const { return path_ + "/" + name; }
+  bool has_config() const;
+  bool has_state() const;  // a run to resume
+
+  // Makes the folder (and those above) and removes what a killed writer left. Throws Error when the folder holds a run and
+  // resume is false.
+  void open(bool resume) const;
+  void write_start(const RunConfig& config, const Split& split, const FeatureSet& features) const;
+  // After an epoch: log, last, and best when this epoch is the best.
+  void write_epoch(Experiment& experiment) const;
+  // At the end: best with its temperature, scores, pictures, report.
+  void write_end(Experiment& experiment, const Checkpoint& best, const Evaluation& evaluation,
+                 const std::vector<Prediction>& predictions) const;
+
+  RunConfig read_config() const;
+  Split read_split(const Manifest& manifest) const;
+  // The state to resume from; `remark` tells when last was damaged and the one before was taken.
+  Checkpoint read_state(std::string& remark) const;
+
+ private:
+  std::string path_;
+};
+
+// Facts about the data for reports.
+std::vector<std::pair<std::string, std::string>> data_facts(const FeatureSet& features, const Split& split);
+std::vector<std::pair<std::string, std::string>> skipped_clips(const FeatureSet& features);
+LearningCurves learning_curves(const std::vector<EpochRecord>& history, Index best_epoch);
+
+// Predictions as JSON and back; reading is strict.
+Json predictions_to_json(const std::vector<Prediction>& predictions);
+std::vector<Prediction> predictions_from_json(const Json& json, const std::string& where);
+
+}  // namespace serene

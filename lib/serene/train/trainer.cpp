@@ -1,0 +1,238 @@
+#include "serene/train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "serene/nn/init.h"
+
+namespace serene {
+namespace {
+
+BatcherConfig training_batches(const RunConfig& c) {
+  BatcherConfig b;
+  b.batch_size = c.train.batch_size;
+  b.max_frames = c.data.max_frames;
+  b.random_crop = c.data.random_crop;
+  b.shuffle = true;
+  b.bucket = c.train.bucket_by_length;
+  b.seed = c.seed;
+  return b;
+}
+
+EarlyStoppingConfig best_rule(const TrainConfig& c) {
+  EarlyStoppingConfig rule = c.early_stopping;
+  rule.enabled = false;
+  rule.monitor = c.select_best_by;
+  rule.min_delta = 0;
+  return rule;
+}
+
+ClassificationLoss make_loss(const LossConfig& c, const Dataset& dataset, const Split& split) {
+  LossOptions o;
+  o.kind = c.type == LossType::focal ? LossOptions::Kind::focal : LossOptions::Kind::cross_entropy;
+  o.label_smoothing = c.label_smoothing;
+  o.gamma = c.gamma;
+  const std::size_t classes = dataset.label_names().size();
+  if (c.type == LossType::focal) o.alpha.assign(classes, c.alpha);
+  if (c.class_weights == ClassWeights::balanced) o.class_weights = dataset.balanced_class_weights(split.train);
+  if (c.class_weights == ClassWeights::given) o.class_weights = c.weights;
+  return ClassificationLoss(std::move(o), static_cast<Index>(classes));
+}
+
+void take(const Checkpoint& c, const std::string& name, std::span<float> into) {
+  const auto found = c.state.find(name);
+  if (found == c.state.end() || found->second.size() != into.size()) {
+    throw Error(ErrorCode::input, "state." + name, "missing or of the wrong size").hint("the checkpoint is of another run");
+  }
+  std::copy(found->second.begin(), found->second.end(), into.begin());
+}
+
+Json number_or_null(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
+double number_of(const Json& v) { return v.is_null() ? std::numeric_limits<double>::quiet_NaN() : v.get<double>(); }
+
+}  // namespace
+
+Json to_json(const EpochRecord& r) {
+  return {{"epoch", r.epoch}, {"learning_rate", r.learning_rate}, {"train_loss", number_or_null(r.train_loss)},
+          {"train_accuracy", number_or_null(r.train_accuracy)}, {"val_loss", number_or_null(r.val_loss)},
+          {"val_accuracy", number_or_null(r.val_accuracy)}, {"val_uar", number_or_null(r.val_uar)},
+          {"gradient_norm", number_or_null(r.gradient_norm)}, {"best", r.best}};
+}
+
+EpochRecord epoch_record_from_json(const Json& json, const std::string& where) {
+  JsonReader r(json, where);
+  EpochRecord e;
+  const auto figure = [&](const char* key) {
+    const Json& v = r.raw(key);
+    if (!v.is_null() && !v.is_number()) throw r.error(key, "not a number");
+    return number_of(v);
+  };
+  e.epoch = r.integer("epoch");
+  e.learning_rate = r.number("learning_rate");
+  e.train_loss = figure("train_loss"), e.train_accuracy = figure("train_accuracy");
+  e.val_loss = figure("val_loss"), e.val_accuracy = figure("val_accuracy"), e.val_uar = figure("val_uar");
+  e.gradient_norm = figure("gradient_norm");
+  e.best = r.boolean("best");
+  r.finish();
+  return e;
+}
+
+Trainer::Trainer(const Model<float>& model, const Dataset& dataset, const Split& split, const RunConfig& config, ThreadPool& pool)
+    : model_(model), dataset_(dataset), split_(split), config_(config), pool_(pool),
+      batches_(dataset, split.train, training_batches(config)),
+      predictor_(model, dataset, config.data.max_frames, pool),
+      loss_(make_loss(config.train.loss, dataset, split)),
+      optimizer_(config.train.optimizer, model.layout()),
+      schedule_(config.train.schedule, config.train.optimizer.learning_rate, batches_.batches(), config.train.epochs),
+      stopping_(config.train.early_stopping),
+      best_(best_rule(config.train)) {
+  const Shape most = batches_.max_shape();
+  ExecutorOptions options;
+  options.mode = Mode::training;
+  options.max_batch = most.batch, options.max_time = most.time;
+  options.shard = config.train.shard_size;
+  executor_ = std::make_unique<Executor<float>>(model, options, pool);
+  input_.resize(static_cast<std::size_t>(most.size()));
+  dlogits_.resize(static_cast<std::size_t>(most.batch * model.output_channels()));
+  lengths_.resize(static_cast<std::size_t>(most.batch));
+  labels_.resize(static_cast<std::size_t>(most.batch));
+  targets_.resize(static_cast<std::size_t>(most.batch));
+  params_.assign(static_cast<std::size_t>(model.layout().size), 0.0f);
+  initialize<float>(model.layout(), config.seed, params_.data());
+}
+
+Trainer::StepResult Trainer::step(Index batch, double learning_rate) {
+  const Shape shape = batches_.fill<float>(batch, {input_.data(), lengths_.data(), labels_.data(), nullptr});
+  const auto step_number = static_cast<std::uint64_t>(optimizer_.steps());
+  const auto logits = executor_->forward(params_, {input_.data(), shape, lengths_.data()}, config_.seed, step_number);
+  StepResult r;
+  r.clips = shape.batch;
+  std::copy_n(labels_.begin(), shape.batch, targets_.begin());
+  const Targets<float> targets{.labels = targets_.data()};
+  const double divisor = loss_.divisor(shape.batch, targets);
+  r.loss_sum = divisor * loss_.run(shape.batch, logits.data, targets, divisor, LossOutputs<float>{.gradient = dlogits_.data()});
+  const Index classes = model_.output_channels();
+  for (Index b = 0; b < shape.batch; ++b) {
+    const float* row = logits.data + b * classes;
+    r.correct += std::max_element(row, row + classes) - row == labels_[static_cast<std::size_t>(b)];
+  }
+  const std::string place = "epoch " + std::to_string(history_.size() + 1) + ", step " + std::to_string(batch + 1);
+  if (!std::isfinite(r.loss_sum)) {
+    throw Error(ErrorCode::divergence, place, "the loss is not finite").hint("lower train.optimizer.learning_rate or set clip_norm");
+  }
+  const auto grads = executor_->backward(params_, dlogits_.data());
+  r.gradient_norm = optimizer_.step(params_.data(), grads.data(), learning_rate, pool_);
+  if (!std::isfinite(r.gradient_norm)) {
+    throw Error(ErrorCode::divergence, place, "the gradient is not finite").hint("lower train.optimizer.learning_rate or set clip_norm");
+  }
+  executor_->commit(params_);
+  return r;
+}
+
+const EpochRecord& Trainer::run_epoch(const OnStep& on_step) {
+  EpochRecord record;
+  record.epoch = static_cast<Index>(history_.size());
+  batches_.start_epoch(static_cast<std::uint64_t>(record.epoch));
+  const Index steps = batches_.batches();
+  double loss = 0, norm = 0;
+  Index correct = 0, clips = 0;
+  for (Index b = 0; b < steps; ++b) {
+    record.learning_rate = schedule_.rate(optimizer_.steps());
+    const StepResult r = step(b, record.learning_rate);
+    loss += r.loss_sum, correct += r.correct, clips += r.clips, norm += r.gradient_norm;
+    if (on_step) on_step(b + 1, steps, loss / static_cast<double>(clips), static_cast<double>(correct) / static_cast<double>(clips));
+  }
+  record.train_loss = loss / static_cast<double>(clips);
+  record.train_accuracy = static_cast<double>(correct) / static_cast<double>(clips);
+  record.gradient_norm = norm / static_cast<double>(steps);
+  validate(record);
+  record.best = best_.update(record.epoch, monitored(record, config_.train.select_best_by));
+  if (record.best) best_params_ = params_;
+  schedule_.end_epoch(monitored(record, schedule_.monitor()));
+  stopping_.update(record.epoch, monitored(record, config_.train.early_stopping.monitor));
+  history_.push_back(record);
+  return history_.back();
+}
+
+bool Trainer::finished() const {
+  return static_cast<std::int64_t>(history_.size()) >= config_.train.epochs || stopping_.should_stop();
+}
+
+void Trainer::validate(EpochRecord& record) {
+  record.val_loss = record.val_accuracy = record.val_uar = std::numeric_limits<double>::quiet_NaN();
+  if (split_.validation.empty()) return;
+  const auto logits = predictor_.logits(params_, split_.validation);
+  const auto classes = static_cast<std::size_t>(model_.output_channels());
+  std::vector<double> right(classes), seen(classes);
+  double loss = 0;
+  for (std::size_t i = 0; i < split_.validation.size(); ++i) {
+    const std::span<const float> row(logits.data() + i * classes, classes);
+    const auto truth = static_cast<std::size_t>(dataset_.label(split_.validation[i]));
+    const double top = *std::max_element(row.begin(), row.end());
+    double sum = 0;
+    for (const float z : row) sum += std::exp(static_cast<double>(z) - top);
+    loss -= static_cast<double>(row[truth]) - top - std::log(sum);
+    seen[truth] += 1;
+    right[truth] += static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin()) == truth;
+  }
+  double recalls = 0, present = 0, correct = 0;
+  for (std::size_t k = 0; k < classes; ++k) {
+    correct += right[k];
+    if (seen[k] > 0) recalls += right[k] / seen[k], present += 1;
+  }
+  const auto n = static_cast<double>(split_.validation.size());
+  record.val_loss = loss / n, record.val_accuracy = correct / n, record.val_uar = recalls / present;
+}
+
+// Without a validation part the training loss and accuracy are all there is to watch.
+double Trainer::monitored(const EpochRecord& r, Monitor monitor) const {
+  const bool blind = split_.validation.empty();
+  if (monitor == Monitor::val_loss) return blind ? r.train_loss : r.val_loss;
+  if (monitor == Monitor::val_accuracy) return blind ? r.train_accuracy : r.val_accuracy;
+  return blind ? r.train_accuracy : r.val_uar;
+}
+
+std::span<const float> Trainer::final_params() const noexcept {
+  if (config_.train.early_stopping.restore_best && !best_params_.empty()) return best_params_;
+  return params_;
+}
+
+std::size_t Trainer::bytes() const noexcept {
+  return executor_->bytes() + predictor_.bytes() + (params_.size() * 4 + input_.size()) * sizeof(float);
+}
+
+void Trainer::save(Checkpoint& c) const {
+  c.params = params_;
+  c.state.clear();
+  for (const auto& slot : optimizer_.slots()) c.state["optimizer." + slot.name].assign(slot.values.begin(), slot.values.end());
+  c.state["best_params"] = best_params_;
+  Json history = Json::array();
+  for (const EpochRecord& r : history_) history.push_back(to_json(r));
+  c.state_json = {{"steps", optimizer_.steps()}, {"schedule", schedule_.state()}, {"early_stopping", stopping_.state()},
+                  {"best", best_.state()}, {"history", history}};
+}
+
+void Trainer::restore(const Checkpoint& c) {
+  if (c.params.size() != params_.size()) throw Error(ErrorCode::input, "weights", "are of another model");
+  JsonReader r(c.state_json, "state");
+  const Json& history = r.raw("history");
+  if (!history.is_array()) throw r.error("history", "not a list");
+  std::vector<EpochRecord> records;
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    records.push_back(epoch_record_from_json(history[i], "state.history[" + std::to_string(i) + "]"));
+  }
+  schedule_.restore(r.object("schedule"));
+  stopping_.restore(r.object("early_stopping"));
+  best_.restore(r.object("best"));
+  const std::int64_t steps = r.integer("steps");
+  r.finish();
+  for (const auto& slot : optimizer_.slots()) take(c, "optimizer." + slot.name, slot.values);
+  best_params_.assign(best_.best_epoch() < 0 ? 0 : params_.size(), 0.0f);
+  take(c, "best_params", best_params_);
+  optimizer_.set_steps(steps);
+  params_ = c.params;
+  history_ = std::move(records);
+}
+
+}  // namespace serene

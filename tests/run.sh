@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds everything and runs every test; ctest's summary comes last.
+#
+#   tests/run.sh [CTEST-OPTIONS...]      such as -R golden
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+data_scripts/install_packages.sh
+data_scripts/install_packages.sh espeak-ng curl
+build=${SERENE_BUILD:-$root/build/tests}
+SERENE_BUILD=$build data_scripts/build.sh -DSERENE_BUILD_TESTS=ON -DSERENE_BUILD_TOOLS=ON >/dev/null
+ctest --test-dir "$build" --output-on-failure -j "$(nproc)" "$@"

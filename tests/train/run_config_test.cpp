@@ -1,0 +1,202 @@
+#include "serene/train/run_config.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+using namespace serene;
+
+namespace {
+
+const char* const minimal = R"({"model": {"layers": [{"type": "dense", "units": "classes", "name": "out"}]}})";
+
+Json minimal_config() { return parse_json(minimal, "minimal"); }
+
+std::string message_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+// The error of the minimal config with these assignments.
+std::string message_with(const std::vector<std::string>& assignments) {
+  return message_of([&] {
+    Json config = minimal_config();
+    for (const std::string& a : assignments) apply_override(config, a);
+    run_config_from_json(config);
+  });
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  INFO("text: ", text);
+  INFO("part: ", part);
+  const bool found = text.find(part) != std::string::npos;
+  CHECK(found);
+  return found;
+}
+
+std::string config_file(const std::string& name) { return std::string(SERENE_SOURCE_DIR) + "/configs/" + name; }
+
+}  // namespace
+
+TEST_CASE("run config: a minimal config has the defaults") {
+  const RunConfig c = run_config_from_json(minimal_config());
+  CHECK(c.data.corpus == "ravdess");
+  CHECK(c.features.dump() == R"({"preset":"mfcc-40"})");
+  CHECK(c.normalize == Normalize::channel);
+  CHECK(c.split.protocol == "holdout");
+  CHECK(c.train.epochs == 50);
+  CHECK(c.train.batch_size == 64);
+  CHECK(c.train.shard_size == 8);
+  CHECK(c.train.optimizer.type == OptimizerType::adam);
+  CHECK(c.train.optimizer.learning_rate == 1e-3);
+  CHECK(c.train.schedule.type == ScheduleType::reduce_on_plateau);
+  CHECK(c.train.early_stopping.enabled);
+  CHECK(c.train.loss.type == LossType::cross_entropy);
+}
+
+TEST_CASE("run config: what is written reads back as the same") {
+  for (const std::vector<std::string>& assignments : std::vector<std::vector<std::string>>{
+           {},
+           {"seed=12345678901", "labels=[\"a\",\"b\"]", "train.loss.class_weights=[1,2.5]", "train.loss.type=focal"},
+           {"train.optimizer.type=sgd", "train.optimizer.momentum=0.9", "train.optimizer.nesterov=true"},
+           {"train.optimizer.type=adamw", "train.optimizer.variant=torch", "train.schedule.type=cosine"},
+           {"train.optimizer.type=rmsprop", "train.schedule.type=one_cycle", "train.early_stopping.enabled=false"},
+           {"train.schedule.type=constant", "data.corpus=", "data.manifest=x.jsonl", "split.test_speakers=[\"01\"]"},
+           {"name=n", "data.root=r", "data.cache_dir=c", "data.max_frames=7", "split.protocol=cross", "split.fold=2",
+            "split.seed=3", "split.folds=4", "split.validation_speakers=[\"2\"]", "split.test_fraction=0.3",
+            "split.validation_fraction=0.4", "split.folds_file=f", "split.train_corpus=a", "split.test_corpus=b"},
+           {"train.epochs=3", "train.batch_size=5", "train.shard_size=6", "train.bucket_by_length=true",
+            "train.select_best_by=val_uar", "train.loss.label_smoothing=0.1", "train.optimizer.weight_decay=0.5",
+            "train.optimizer.clip_norm=2", "train.optimizer.beta_1=0.8", "train.optimizer.beta_2=0.7",
+            "train.optimizer.epsilon=0.01", "train.optimizer.learning_rate=0.3"},
+           {"train.schedule.monitor=val_uar", "train.schedule.factor=0.25", "train.schedule.patience=3",
+            "train.schedule.min_delta=0.5", "train.schedule.cooldown=2", "train.schedule.min_learning_rate=0.125",
+            "train.early_stopping.monitor=val_accuracy", "train.early_stopping.patience=1",
+            "train.early_stopping.min_delta=0.5", "train.early_stopping.restore_best=false"},
+           {"train.schedule.type=cosine", "train.schedule.warmup_epochs=2.5", "train.schedule.initial_fraction=0.5",
+            "train.schedule.final_fraction=0.25"},
+           {"train.schedule.type=one_cycle", "train.schedule.warmup_fraction=0.5", "train.schedule.div_factor=2",
+            "train.schedule.final_div_factor=3", "train.loss.type=focal", "train.loss.gamma=1.5",
+            "train.loss.alpha=0.5"},
+           {"train.loss.class_weights=balanced", "normalize=none", "data.crop=center", "features.n_mfcc=20"}}) {
+    Json config = minimal_config();
+    for (const std::string& a : assignments) apply_override(config, a);
+    const Json written = to_json(run_config_from_json(config));
+    CHECK(to_json(run_config_from_json(parse_json(written.dump(), "again"))).dump() == written.dump());
+    // Everything that was set is in the complete config.
+    const Json flat = config.flatten(), written_flat = written.flatten();
+    for (const auto& item : flat.items()) {
+      INFO(item.key());
+      REQUIRE(written_flat.contains(item.key()));
+      CHECK(written_flat[item.key()] == item.value());
+    }
+  }
+}
+
+TEST_CASE("run config: unknown keys in every section are refused by path") {
+  for (const char* path : {"epochs", "data.corpsu", "split.protocoll", "train.epoch", "train.optimizer.lr",
+                           "train.schedule.step", "train.early_stopping.patienc", "train.loss.kind", "model.layer"}) {
+    contains(message_with({std::string(path) + "=1"}), std::string(path) + ": unknown key");
+  }
+  contains(message_with({"train.epoch=1"}), "did you mean \"epochs\"?");
+}
+
+TEST_CASE("run config: wrong types and values name the path and both sides") {
+  contains(message_with({"train.epochs=5x"}), "train.epochs: wrong type (expected integer, got string)");
+  contains(message_with({"train.epochs=0"}), "train.epochs: out of range");
+  contains(message_with({"train.epochs=2.5"}), "train.epochs: wrong type");
+  contains(message_with({"train.optimizer.beta_1=1"}), "train.optimizer.beta_1: out of range");
+  contains(message_with({"train.optimizer.epsilon=0"}), "train.optimizer.epsilon: out of range");
+  contains(message_with({"train.optimizer.type=adma"}), "did you mean \"adam\"?");
+  contains(message_with({"train.optimizer=3"}), "train.optimizer: wrong type (expected object");
+  contains(message_with({"train.early_stopping.monitor=loss"}), "train.early_stopping.monitor: unknown value");
+  contains(message_with({"train.loss.class_weights=[1,-1]"}), "train.loss.class_weights");
+  contains(message_with({"train.loss.class_weights=[0,0]"}), "train.loss.class_weights");
+  contains(message_with({"labels=[\"a\",\"b\"]", "train.loss.class_weights=[1,2,3]"}), "train.loss.class_weights");
+  contains(message_with({"labels=[\"a\",\"a\"]"}), "labels");
+  contains(message_with({"features=mfcc"}), "features: wrong type");
+  contains(message_with({"data.corpus="}), "data.corpus");
+  contains(message_with({"data.manifest=a.csv", "data.corpus=ravdess"}), "data.manifest");
+  contains(message_with({"seed=-1"}), "seed: out of range");
+  contains(message_with({"model={}"}), "model.layers: missing key");
+  contains(message_with({"model.layers=[]"}), "model.layers: no layers");
+  contains(message_of([] { run_config_from_json(Json::object()); }), "model: missing key");
+  contains(message_of([] { run_config_from_json(Json::array()); }), "wrong type");
+}
+
+TEST_CASE("override: values, new keys and items of lists") {
+  Json j = parse_json(R"({"a": {"b": 1}, "l": [{"name": "x", "v": 1}, {"name": "y", "v": 2}]})", "x");
+  apply_override(j, "a.b=[1, 2]");
+  apply_override(j, "a.c.d=text = with equals");
+  apply_override(j, "l.1.v=true");
+  apply_override(j, "l.x.v=1e-3");
+  apply_override(j, "e=");
+  CHECK(
+      j.dump() ==
+      R"({"a":{"b":[1,2],"c":{"d":"text = with equals"}},"l":[{"name":"x","v":0.001},{"name":"y","v":true}],"e":""})");
+
+  const auto error = [&](const std::string& assignment) {
+    const Json before = j;
+    return message_of([&] { apply_override(j, assignment); });
+  };
+  contains(error("a.b"), "not an assignment");
+  contains(error("=1"), "not an assignment");
+  contains(error("a..b=1"), "an empty part");
+  contains(error(".a=1"), "an empty part");
+  contains(error("a.=1"), "an empty part");
+  contains(error("e.f=1"), "e.f: leads through something that is not an object");
+  contains(error("l.2.v=1"), "l.2: no such item");
+  contains(error("l.z.v=1"), "l.z: no such item");
+  contains(error("l.-1.v=1"), "no such item");
+  contains(error("l.99999999999999999999.v=1"), "no such item");
+}
+
+TEST_CASE("run config: the configs of the project") {
+  const RunConfig strong = load_run_config(config_file("model_strong.json"));
+  CHECK(strong.name == "model_strong");
+  const std::vector<std::string> names = {"conv1", "pool1", "conv2",  "pool2", "lstm1", "attn1", "lstm2",
+                                          "attn2", "gap",   "dense1", "bn",    "drop",  "dense2"};
+  REQUIRE(strong.model["layers"].size() == names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) CHECK(strong.model["layers"][i]["name"] == names[i]);
+  CHECK(strong.train.epochs == 50);
+  CHECK(strong.train.batch_size == 64);
+  CHECK(strong.train.optimizer.epsilon == 1e-7);
+  CHECK(strong.train.early_stopping.restore_best);
+
+  const RunConfig cremad =
+      load_run_config(config_file("model_strong.json"),
+                      {"data.corpus=cremad", "split.protocol=cremad-hicmae5", "model.layers.conv1.filters=64"});
+  CHECK(cremad.data.corpus == "cremad");
+  CHECK(cremad.split.protocol == "cremad-hicmae5");
+  CHECK(cremad.model["layers"][0]["filters"] == 64);
+  CHECK(load_run_config(config_file("smoke.json")).train.epochs == 2);
+}
+
+TEST_CASE("run config: files, their names in errors, and layers of another file") {
+  const auto folder = std::filesystem::temp_directory_path() / "serene_run_config_test";
+  std::filesystem::create_directories(folder);
+  const auto write = [&](const char* name, const std::string& text) {
+    std::ofstream(folder / name) << text;
+    return (folder / name).string();
+  };
+  write("net.json", minimal);
+  write("layers.json", R"({"layers": [{"type": "activation"}]})");
+  const std::string a = write("a.json", R"({"model": {"file": "net.json"}})");
+  const RunConfig c = load_run_config(a);
+  CHECK(c.name == "a");
+  CHECK(c.model["layers"][0]["name"] == "out");
+  CHECK_FALSE(c.model.contains("file"));
+  CHECK(load_run_config(a, {"model.file=layers.json"}).model["layers"][0]["type"] == "activation");
+
+  contains(message_of([&] { load_run_config(a, {"train.epochs=no"}); }), a + ": train.epochs: wrong type");
+  contains(message_of([&] { load_run_config(a, {"model.file=missing.json"}); }), "missing.json: cannot be opened");
+  const std::string broken = write("broken.json", "{\"model\": \n}");
+  contains(message_of([&] { load_run_config(broken); }), broken + ": not valid JSON at line 2");
+  std::filesystem::remove_all(folder);
+}

@@ -1,0 +1,63 @@
+// The subcommands of the program serene and what they share.
+//
+// Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 usage, 2 bad input, 3 internal error.
+#pragma once
+
+#include <cxxopts.hpp>
+#include <string>
+#include <vector>
+
+#include "serene/core/error.h"
+
+namespace serene::cli {
+
+struct Command {
+  const char* name;
+  const char* summary;  // one line for `serene --help`
+  int (*run)(int argc, char** argv);  // argv[0] is the subcommand; throws serene::Error
+};
+
+int train_command(int argc, char** argv);
+int evaluate_command(int argc, char** argv);
+int crossval_command(int argc, char** argv);
+int predict_command(int argc, char** argv);
+int inspect_command(int argc, char** argv);
+int features_command(int argc, char** argv);
+int data_command(int argc, char** argv);
+
+// Options of a subcommand with --help. `usage` is the line after "serene <name> "; `examples` end the help text.
+class Arguments {
+ public:
+  Arguments(const std::string& name, const std::string& summary, const std::string& usage);
+
+  cxxopts::OptionAdder add(const std::string& group = "") { return options_.add_options(group); }
+  // --threads, --data, --cache, --quiet
+  void add_common();
+  void example(const std::string& line) { examples_.push_back(line); }
+
+  // Parses; positional arguments end in the option "args". Returns false when --help was asked for and printed.
+  // Throws Error(usage) for an unknown option or a broken value.
+  bool parse(int argc, char** argv);
+
+  const cxxopts::ParseResult& operator*() const { return result_; }
+  bool has(const std::string& name) const { return result_.count(name) > 0; }
+  template <class T>
+  T get(const std::string& name) const {
+    return result_[name].as<T>();
+  }
+  std::vector<std::string> positional() const;
+  int threads() const;
+  bool quiet() const { return has("quiet"); }
+
+ private:
+  std::string name_;
+  cxxopts::Options options_;
+  cxxopts::ParseResult result_;
+  std::vector<std::string> examples_;
+};
+
+// Writes text to stdout; throws Error(input) when that fails (a full disk, a closed pipe).
+void print(const std::string& text);
+void remark(const std::string& line);  // one line on stderr
+
+}  // namespace serene::cli

@@ -1,0 +1,141 @@
+// serene crossval: one config over all folds of a protocol and several seeds, resumable fold by fold.
+#include <algorithm>
+#include <filesystem>
+
+#include "command.h"
+#include "serene/core/sha256.h"
+#include "serene/eval/cross_validation.h"
+#include "serene/io/atomic_file.h"
+#include "training.h"
+
+namespace serene::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The result of one fold on disk, and the key of what made it: a result of another config or corpus is made again.
+class FoldStore {
+ public:
+  FoldStore(const std::string& folder, const std::string& key) : folder_(folder), key_(key) { fs::create_directories(folder); }
+
+  bool load(std::uint64_t seed, const Split& split, FoldResult& result) const {
+    const std::string path = path_of(seed, split);
+    if (!fs::exists(path)) return false;
+    const Json json = read_json_file(path);
+    JsonReader r(json, path);
+    if (r.text("key") != key_) return false;
+    result.predictions = predictions_from_json(r.raw("predictions"), path);
+    return true;
+  }
+  void save(std::uint64_t seed, const Split& split, const FoldResult& result) const {
+    const Json json{{"key", key_}, {"predictions", predictions_to_json(result.predictions)}};
+    write_file_atomic(path_of(seed, split), json.dump() + "\n");
+  }
+
+ private:
+  std::string path_of(std::uint64_t seed, const Split& split) const {
+    return folder_ + "/seed" + std::to_string(seed) + "-fold" + std::to_string(split.fold) + ".json";
+  }
+  std::string folder_, key_;
+};
+
+std::string key_of(const RunConfig& config, const FeatureSet& features) {
+  Sha256 sum;
+  sum.update(to_json(config).dump());
+  for (const std::string& hash : features.audio_hashes) sum.update(hash);
+  return sum.hex();
+}
+
+FoldResult run_fold(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool, bool quiet) {
+  Experiment experiment(config, features, split, pool);
+  run_epochs(experiment, nullptr, "seed " + std::to_string(config.seed) + " fold " + std::to_string(split.fold) + "  ", quiet, false);
+  const Outcome o = finish(experiment);
+  char line[120];
+  std::snprintf(line, sizeof line, "seed %llu fold %d  UAR %.1f %%  WAR %.1f %%  (%zu clips)%s",
+                static_cast<unsigned long long>(config.seed), split.fold, 100 * o.evaluation.scores.uar, 100 * o.evaluation.scores.war,
+                o.predictions.size(), experiment.leaky() ? "  LEAKY" : "");
+  remark(line);
+  return {config.seed, split.fold, o.predictions};
+}
+
+bool wanted(const std::vector<int>& folds, int fold) {
+  return folds.empty() || std::find(folds.begin(), folds.end(), fold) != folds.end();
+}
+
+void report(const CrossValidation& summary, const RunConfig& config, const FeatureSet& features, const std::string& folder,
+            const std::string& command) {
+  ReportContext context;
+  context.command = command;
+  context.config = to_json(config).dump(2);
+  context.data = {{"corpus", features.manifest.name}, {"clips", std::to_string(features.clips.size())},
+                  {"speakers", std::to_string(speakers_of(features.manifest).size())}};
+  context.skipped = skipped_clips(features);
+  write_file_atomic(folder + "/config.json", to_json(config).dump(2) + "\n");
+  write_file_atomic(folder + "/results.json", to_json(summary).dump(2) + "\n");
+  write_file_atomic(folder + "/report.html", cross_validation_report(summary, context));
+}
+
+}  // namespace
+
+int crossval_command(int argc, char** argv) {
+  Arguments args("crossval", "Cross-validate a config: train and test every fold of a protocol with several seeds.", "CONFIG.json");
+  args.add()
+      ("protocol", "ravdess-luna5, ravdess-emobox6, cremad-hicmae5, random10, kaggle-leaky, ... (else the config's)", cxxopts::value<std::string>(), "NAME")
+      ("seeds", "Number of seeds; a figure to quote needs three", cxxopts::value<int>()->default_value("3"), "N")
+      ("first-seed", "The first seed", cxxopts::value<std::uint64_t>()->default_value("1"), "N")
+      ("folds", "Only these folds, such as 0,2", cxxopts::value<std::vector<int>>(), "LIST")
+      ("run", "Folder of results; folds found there are not trained again", cxxopts::value<std::string>()->default_value("runs/<config>-<protocol>"), "DIR")
+      ("set", "Set a key of the config; may be repeated", cxxopts::value<std::vector<std::string>>(), "KEY=VALUE")
+      ("json", "The summary as JSON on stdout");
+  args.add_common();
+  args.example("serene crossval configs/model_strong.json --protocol ravdess-luna5 --seeds 3");
+  args.example("serene crossval configs/model_strong.json --protocol cremad-hicmae5 --seeds 1");
+  if (!args.parse(argc, argv)) return 0;
+  const auto files = args.positional();
+  if (files.size() != 1) throw Error(ErrorCode::usage, "serene crossval", "one config is needed").hint("see serene crossval --help");
+  auto overrides = args.has("set") ? args.get<std::vector<std::string>>("set") : std::vector<std::string>{};
+  if (args.has("protocol")) {
+    const std::string protocol = args.get<std::string>("protocol");
+    overrides.push_back("split.protocol=\"" + protocol + "\"");
+    // The corpus of a protocol that is bound to one.
+    for (const char* corpus : {"ravdess", "cremad"}) {
+      if (protocol.starts_with(std::string(corpus) + "-")) overrides.push_back(std::string("data.corpus=") + corpus);
+    }
+  }
+  RunConfig config = load_run_config(files[0], overrides);
+  const int seeds = args.get<int>("seeds");
+  if (seeds < 1 || seeds > 1000) throw Error(ErrorCode::usage, "--seeds", "out of range").expected("1..1000").got(std::to_string(seeds));
+  const std::string folder = args.has("run") ? args.get<std::string>("run") : "runs/" + config.name + "-" + config.split.protocol;
+  const std::vector<int> folds = args.has("folds") ? args.get<std::vector<int>>("folds") : std::vector<int>{};
+
+  ThreadPool pool(args.threads());
+  const FeatureSet features = load_features_with_progress(config, args.get<std::string>("data"), args.get<std::string>("cache"), pool, args.quiet());
+  std::vector<FoldResult> results;
+  for (int s = 0; s < seeds; ++s) {
+    config.seed = config.split.seed = args.get<std::uint64_t>("first-seed") + static_cast<std::uint64_t>(s);
+    const FoldStore store(folder, key_of(config, features));
+    for (const Split& split : splits_of(config, features)) {
+      if (!wanted(folds, split.fold)) continue;
+      FoldResult result{config.seed, split.fold, {}};
+      if (!store.load(config.seed, split, result)) {
+        result = run_fold(config, features, split, pool, args.quiet());
+        store.save(config.seed, split, result);
+      }
+      results.push_back(std::move(result));
+    }
+  }
+  if (results.empty()) throw Error(ErrorCode::usage, "--folds", "names no fold of " + config.split.protocol);
+  EvaluationOptions options;
+  options.title = config.name;
+  options.protocol = config.split.protocol;
+  options.leaky = config.split.protocol == kaggle_leaky;
+  const CrossValidation summary = summarize(results, features.manifest.labels, options);
+  config.seed = config.split.seed = args.get<std::uint64_t>("first-seed");
+  report(summary, config, features, folder,
+         "serene crossval " + files[0] + " --protocol " + config.split.protocol + " --seeds " + std::to_string(seeds));
+  print(args.has("json") ? to_json(summary).dump(2) + "\n" : to_table(summary));
+  remark("report " + folder + "/report.html");
+  return 0;
+}
+
+}  // namespace serene::cli

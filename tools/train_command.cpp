@@ -1,0 +1,139 @@
+// serene train: one training run from a config into a run folder.
+#include <algorithm>
+
+#include "command.h"
+#include "inspect.h"
+#include "serene/core/random.h"
+#include "training.h"
+
+namespace serene::cli {
+namespace {
+
+// What the command line asks for, resolved. A resumed run is its folder's: only more epochs may be asked for.
+RunConfig resolve(const Arguments& args, const RunFolder& folder, const std::string& config_path) {
+  auto overrides = args.has("set") ? args.get<std::vector<std::string>>("set") : std::vector<std::string>{};
+  if (args.has("seed")) overrides.push_back("seed=" + std::to_string(args.get<std::uint64_t>("seed")));
+  if (!args.has("resume")) return load_run_config(config_path, overrides);
+  if (!folder.has_config()) {
+    throw Error(ErrorCode::not_found, folder.path(), "no run to resume: there is no config.json");
+  }
+  const RunConfig stored = folder.read_config();
+  if (!config_path.empty()) {
+    const Json wanted = to_json(load_run_config(config_path, overrides)), was = to_json(stored);
+    for (const auto& [key, value] : was.items()) {
+      if (wanted.at(key) != value && key != "train") {
+        throw Error(ErrorCode::usage, config_path + ": " + key, "differs from the run in " + folder.path())
+            .hint("leave the config out to resume with the run's own");
+      }
+    }
+  }
+  Json json = to_json(stored);
+  for (const std::string& assignment : overrides) {
+    if (!assignment.starts_with("train.epochs=")) {
+      throw Error(ErrorCode::usage, "--set " + printable(assignment), "cannot change a run that is resumed").hint("only train.epochs may grow");
+    }
+    apply_override(json, assignment);
+  }
+  return run_config_from_json(json);
+}
+
+// Trains on one batch until it is learnt by heart: the quickest sign that graph and data are sound.
+int overfit_batch(RunConfig config, const FeatureSet& features, Split split, ThreadPool& pool, bool quiet) {
+  Random random(config.seed, Purpose::shuffle, 0, 1);
+  random.shuffle(std::span<std::size_t>(split.train));
+  split.train.resize(std::min(split.train.size(), static_cast<std::size_t>(config.train.batch_size)));
+  std::sort(split.train.begin(), split.train.end());
+  split.validation.clear();
+  split.test = split.train;
+  config.train.early_stopping.enabled = false;
+  config.train.schedule.type = ScheduleType::constant;
+  Experiment experiment(config, features, split, pool);
+  run_epochs(experiment, nullptr, "overfit ", quiet, false);
+  const auto& history = experiment.trainer().history();
+  const Outcome o = finish(experiment);
+  char text[200];
+  std::snprintf(text, sizeof text, "%zu clips, %zu steps: loss %.4f -> %.4f, accuracy without dropout %.1f %%\n", split.train.size(),
+                history.size(), history.front().train_loss, history.back().train_loss, 100 * o.evaluation.scores.war);
+  print(text);
+  return 0;
+}
+
+int train(const RunConfig& config, const RunFolder& folder, const FeatureSet& features, const Split& split, ThreadPool& pool,
+          const Arguments& args) {
+  const bool resume = args.has("resume");
+  Experiment experiment(config, features, split, pool);
+  folder.open(resume);
+  folder.write_start(config, split, features);
+  if (resume && folder.has_state()) {
+    std::string note;
+    experiment.trainer().restore(folder.read_state(note));
+    if (!note.empty()) remark(note);
+    remark("resuming after epoch " + std::to_string(experiment.trainer().history().size()));
+  }
+  run_epochs(experiment, &folder, "", args.quiet(), true);
+  const Outcome o = finish(experiment);
+  folder.write_end(experiment, experiment.checkpoint(o.temperature), o.evaluation, o.predictions);
+  print(to_table(o.evaluation));
+  print("\nmodel  " + folder.file("best.safetensors") + "\nreport " + folder.file("report.html") + "\n");
+  return 0;
+}
+
+Split split_of(const RunConfig& config, const RunFolder& folder, const FeatureSet& features, bool resume) {
+  if (resume && folder.has_state()) return folder.read_split(features.manifest);
+  const auto splits = splits_of(config, features);
+  for (const Split& s : splits) {
+    if (s.fold == config.split.fold) return s;
+  }
+  if (splits.size() == 1) return splits.front();
+  throw Error(ErrorCode::usage, "split.fold", "no such fold in " + config.split.protocol)
+      .expected(std::to_string(splits.front().fold) + ".." + std::to_string(splits.back().fold)).got(std::to_string(config.split.fold));
+}
+
+}  // namespace
+
+int train_command(int argc, char** argv) {
+  Arguments args("train", "Train a model from a config and test it on held-out speakers.", "CONFIG.json");
+  args.add()
+      ("run", "Run folder", cxxopts::value<std::string>()->default_value("runs/<name of the config>"), "DIR")
+      ("set", "Set a key of the config, such as train.epochs=5; may be repeated", cxxopts::value<std::vector<std::string>>(), "KEY=VALUE")
+      ("seed", "The same as --set seed=N", cxxopts::value<std::uint64_t>(), "N")
+      ("resume", "Go on with the run in --run, bit for bit as if it had not been stopped")
+      ("print-config", "Print the resolved config and stop")
+      ("dry-run", "Read the data and plan everything, train and write nothing")
+      ("overfit-batch", "Learn one batch by heart (train.epochs steps) and stop: a check of graph and data");
+  args.add_common();
+  args.example("serene train configs/model_strong.json --data ../shared/data --run runs/first");
+  args.example("serene train configs/model_strong.json --set data.corpus=cremad --set train.epochs=20");
+  args.example("serene train --resume --run runs/first");
+  if (!args.parse(argc, argv)) return 0;
+  const auto files = args.positional();
+  const bool resume = args.has("resume");
+  if (files.size() > 1 || (files.empty() && !resume)) {
+    throw Error(ErrorCode::usage, "serene train", "one config is needed").hint("see serene train --help");
+  }
+  if (resume && !args.has("run")) throw Error(ErrorCode::usage, "--resume", "needs --run DIR");
+  RunFolder folder(args.has("run") ? args.get<std::string>("run") : "");
+  const RunConfig config = resolve(args, folder, files.empty() ? "" : files[0]);
+  if (args.has("print-config")) return print(to_json(config).dump(2) + "\n"), 0;
+  if (folder.path().empty()) folder = RunFolder("runs/" + config.name);
+  const bool writes = !args.has("dry-run") && !args.has("overfit-batch");
+  if (writes && !resume && folder.has_config()) folder.open(false);  // refuse before the long work
+
+  ThreadPool pool(args.threads());
+  const FeatureSet features = load_features_with_progress(config, args.get<std::string>("data"), args.get<std::string>("cache"), pool, args.quiet());
+  const Split split = split_of(config, folder, features, resume);
+  remark("split " + split.name + ": " + std::to_string(split.train.size()) + " training, " + std::to_string(split.validation.size()) +
+         " validation, " + std::to_string(split.test.size()) + " test clips");
+  if (args.has("overfit-batch")) return overfit_batch(config, features, split, pool, args.quiet());
+  if (args.has("dry-run")) {
+    const Experiment experiment(config, features, split, pool);
+    const Trainer& t = experiment.trainer();
+    print(describe_model(experiment.model(), config.data.max_frames > 0 ? config.data.max_frames : features.longest()) + "\n" +
+          std::to_string(t.steps_per_epoch()) + " steps an epoch, at most " + std::to_string(config.train.epochs) + " epochs, " +
+          std::to_string((t.bytes() + features.bytes()) >> 20) + " MiB\n");
+    return 0;
+  }
+  return train(config, folder, features, split, pool, args);
+}
+
+}  // namespace serene::cli

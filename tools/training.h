@@ -1,0 +1,29 @@
+// The training loop with its lines on the terminal, shared by `serene train` and `serene crossval`.
+#pragma once
+
+#include <string>
+
+#include "serene/train/experiment.h"
+#include "serene/train/progress.h"
+#include "serene/train/run_folder.h"
+
+namespace serene::cli {
+
+// Features of the config's corpus with a progress bar, and a remark on every skipped clip.
+FeatureSet load_features_with_progress(const RunConfig& config, const std::string& data, const std::string& cache,
+                                       ThreadPool& pool, bool quiet);
+void remark_skipped(const Manifest& manifest);
+
+// Runs epochs until the trainer has finished. folder: where each epoch is written, or nullptr. prefix stands before every line
+// ("fold 2 seed 1 "). epoch_lines: keep a line for every epoch.
+void run_epochs(Experiment& experiment, const RunFolder* folder, const std::string& prefix, bool quiet, bool epoch_lines);
+
+// Calibrates on the validation part and scores the test part of a finished experiment.
+struct Outcome {
+  double temperature = 1;
+  std::vector<Prediction> predictions;
+  Evaluation evaluation;
+};
+Outcome finish(Experiment& experiment);
+
+}  // namespace serene::cli
