@@ -5,8 +5,8 @@
 
 #include <cmath>
 
-#include "serene/audio/notebook_augment.h"
 #include "serene/audio/normalizer.h"
+#include "serene/audio/notebook_augment.h"
 
 using namespace serene;
 

@@ -24,7 +24,8 @@ std::vector<float> signal(std::size_t n) {
   return y;
 }
 
-std::vector<float> stream_in_pieces(FeatureStream& stream, std::span<const float> y, Random& random, std::size_t largest) {
+std::vector<float> stream_in_pieces(FeatureStream& stream, std::span<const float> y, Random& random,
+                                    std::size_t largest) {
   std::vector<float> out, frame(static_cast<std::size_t>(stream.dim()));
   stream.reset();
   const auto drain = [&] {
@@ -111,7 +112,8 @@ TEST_CASE("short signals, silence and broken samples give finite frames") {
     std::vector<float> y = bad;
     y.resize(40000, 0.0f);
     for (const float v : extract_features(feature_preset(preset), y).values) REQUIRE(std::isfinite(v));
-    for (const float v : extract_features(feature_preset(preset), std::vector<float>(40000)).values) REQUIRE(std::isfinite(v));
+    for (const float v : extract_features(feature_preset(preset), std::vector<float>(40000)).values)
+      REQUIRE(std::isfinite(v));
   }
   FeatureStream stream(config);
   stream.push(bad);

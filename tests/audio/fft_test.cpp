@@ -36,8 +36,9 @@ double worst_error(Index n) {
     const auto at = static_cast<std::size_t>(k);
     const double size = std::hypot(sum_re, sum_im);
     largest = std::max(largest, size);
-    worst = std::max({worst, std::abs(static_cast<double>(re[at]) - sum_re), std::abs(static_cast<double>(im[at]) - sum_im),
-                      std::abs(std::sqrt(static_cast<double>(power[at])) - size)});
+    worst =
+        std::max({worst, std::abs(static_cast<double>(re[at]) - sum_re), std::abs(static_cast<double>(im[at]) - sum_im),
+                  std::abs(std::sqrt(static_cast<double>(power[at])) - size)});
   }
   fft.inverse(re.data(), im.data(), back.data(), scratch.data());
   for (std::size_t i = 0; i < x.size(); ++i) {

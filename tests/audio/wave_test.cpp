@@ -48,7 +48,8 @@ std::string format(int tag, int channels, int rate, int bits) {
   return chunk("fmt ", le(static_cast<std::uint64_t>(tag), 2) + le(static_cast<std::uint64_t>(channels), 2) +
                            le(static_cast<std::uint64_t>(rate), 4) +
                            le(static_cast<std::uint64_t>(rate * channels * bits / 8), 4) +
-                           le(static_cast<std::uint64_t>(channels * bits / 8), 2) + le(static_cast<std::uint64_t>(bits), 2));
+                           le(static_cast<std::uint64_t>(channels * bits / 8), 2) +
+                           le(static_cast<std::uint64_t>(bits), 2));
 }
 
 std::string riff(const std::string& body) { return "RIFF" + le(body.size() + 4, 4) + "WAVE" + body; }
@@ -95,8 +96,9 @@ void check_ramp(const std::string& path, std::size_t count = 1000) {
 
 std::string data_folder() {
   const char* given = std::getenv("SERENE_DATA");
-  for (const std::string& folder : {std::string(given != nullptr ? given : ""), std::string(SERENE_SOURCE_DIR "/../shared/data"),
-                                    std::string(SERENE_SOURCE_DIR "/data")}) {
+  for (const std::string& folder :
+       {std::string(given != nullptr ? given : ""), std::string(SERENE_SOURCE_DIR "/../shared/data"),
+        std::string(SERENE_SOURCE_DIR "/data")}) {
     if (!folder.empty() && std::filesystem::is_directory(folder)) return folder;
   }
   return "";
@@ -122,6 +124,8 @@ TEST_CASE("what is no audio is named in one line") {
   mentions(fault(put(f, "lfs.wav", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")),
            "Git-LFS pointer, not audio; run git lfs pull");
   mentions(fault(put(f, "noise.wav", std::string("\x01\x02\x00\xff\x17", 5) + ramp())), "not a readable audio file");
+  mentions(fault(put(f, "junk.mp3", "\xff\xfb\x90\x64" + ramp())), "no MP3 frames");
+  mentions(fault(put(f, "tag.mp3", std::string("ID3\x03\x00\x00\x00\x00\x00\x00", 10) + ramp())), "no MP3 frames");
   mentions(fault(put(f, "only_riff.wav", "RIFF" + le(4, 4) + "WAVE")), "not a readable audio file");
   mentions(fault(put(f, "no_data.wav", riff(format(1, 1, 16000, 16)))), "");
   mentions(fault(put(f, "cut_header.wav", riff(format(1, 1, 16000, 16)).substr(0, 20))), "");
@@ -137,22 +141,26 @@ TEST_CASE("truncated files are refused, unknown sizes are read to the end") {
   TempFolder f;
   const std::string whole = riff(format(1, 1, 16000, 16) + chunk("data", ramp()));
   mentions(fault(put(f, "cut.wav", whole.substr(0, whole.size() - 500))), "truncated");
-  for (const std::uint64_t size : {0xffffffffull, 0x7ffffff0ull, 0ull}) {
+  for (const std::uint64_t size : {0xffffffffull, 0x7ffffff0ull}) {
     check_ramp(put(f, "unknown.wav", riff(format(1, 1, 16000, 16) + "data" + le(size, 4) + ramp())));
   }
   for (const std::uint64_t size : {0ull, 1ull, 10ull, 0xffffffffull, 0x7fffffffull}) {
     check_ramp(put(f, "riff_size.wav", "RIFF" + le(size, 4) + whole.substr(8)));
   }
   // Four thousand million frames claimed, four thousand there: nothing near that is allocated.
-  mentions(fault(put(f, "giant.wav", riff(format(1, 1, 16000, 16) + "data" + le(0x70000000u, 4) + ramp()))), "truncated");
+  mentions(fault(put(f, "giant.wav", riff(format(1, 1, 16000, 16) + "data" + le(0x70000000u, 4) + ramp()))),
+           "truncated");
 }
 
 TEST_CASE("every kind of WAV reads") {
   TempFolder f;
   const std::string fmt = format(1, 1, 16000, 16), data = chunk("data", ramp());
   check_ramp(put(f, "plain.wav", riff(fmt + data)));
-  check_ramp(put(f, "odd.wav", riff(fmt + chunk("junk", "abc") + chunk("LIST", "INFO") + data + chunk("_PMX", "<x/>!"))));
-  check_ramp(put(f, "fllr.wav", riff(fmt + chunk("FLLR", std::string(4044 - 8, '\0')) + data + chunk("bext", std::string(602, '\0')))));
+  check_ramp(
+      put(f, "odd.wav", riff(fmt + chunk("junk", "abc") + chunk("LIST", "INFO") + data + chunk("_PMX", "<x/>!"))));
+  check_ramp(
+      put(f, "fllr.wav",
+          riff(fmt + chunk("FLLR", std::string(4044 - 8, '\0')) + data + chunk("bext", std::string(602, '\0')))));
   check_ramp(put(f, "head4096.wav", riff(chunk("JUNK", std::string(4096 - 12 - 8 - 24 - 8, '\0')) + fmt + data)));
   std::string longer = fmt.substr(8) + le(0, 2);
   check_ramp(put(f, "head46.wav", riff(chunk("fmt ", longer) + data)));
@@ -160,9 +168,11 @@ TEST_CASE("every kind of WAV reads") {
   std::string extensible = format(0xfffe, 1, 16000, 16).substr(8) + le(22, 2) + le(16, 2) + le(4, 4) + guid;
   check_ramp(put(f, "extensible.wav", riff(chunk("fmt ", extensible) + data)));
   const std::string ds64 = chunk("ds64", le(3000, 8) + le(2000, 8) + le(1000, 8) + le(0, 4));
-  check_ramp(put(f, "rf64.wav", "RF64" + le(0xffffffffu, 4) + "WAVE" + ds64 + fmt + "data" + le(0xffffffffu, 4) + ramp()));
+  check_ramp(
+      put(f, "rf64.wav", "RF64" + le(0xffffffffu, 4) + "WAVE" + ds64 + fmt + "data" + le(0xffffffffu, 4) + ramp()));
   const std::string short64 = chunk("ds64", le(3000, 8) + le(20000, 8) + le(10000, 8) + le(0, 4));
-  mentions(fault(put(f, "rf64cut.wav", "RF64" + le(0xffffffffu, 4) + "WAVE" + short64 + fmt + "data" + le(0xffffffffu, 4) + ramp())),
+  mentions(fault(put(f, "rf64cut.wav",
+                     "RF64" + le(0xffffffffu, 4) + "WAVE" + short64 + fmt + "data" + le(0xffffffffu, 4) + ramp())),
            "truncated");
   std::string doubles;
   for (int i = 0; i < 1000; ++i) {
@@ -229,6 +239,27 @@ TEST_CASE("samples that are no numbers are named; loud, silent and denormal ones
   mentions(fault(put(f, "cut.flac", "fLaC")), "");
 }
 
+TEST_CASE("MP3 reads") {
+  TempFolder f;
+  SF_INFO info{};
+  info.channels = 2;
+  info.samplerate = 44100;
+  info.format = SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III;
+  SNDFILE* file = sf_open(f.file("a.mp3").c_str(), SFM_WRITE, &info);
+  if (file == nullptr) {
+    MESSAGE("skipped: this libsndfile does not write MP3");
+    return;
+  }
+  std::vector<float> tone(88200);
+  for (std::size_t i = 0; i < tone.size(); ++i)
+    tone[i] = static_cast<float>(0.5 * std::sin(0.03 * static_cast<double>(i / 2)));
+  sf_write_float(file, tone.data(), static_cast<sf_count_t>(tone.size()));
+  sf_close(file);
+  const std::vector<float> y = load_mono(f.file("a.mp3"), 16000);
+  CHECK(y.size() >= 15900);
+  CHECK(*std::max_element(y.begin(), y.end()) == doctest::Approx(0.5).epsilon(0.05));
+}
+
 TEST_CASE("truncated FLAC is refused") {
   TempFolder f;
   SF_INFO info{};
@@ -261,9 +292,10 @@ TEST_CASE("the RAVDESS originals agree with their resampled copies") {
     if (!std::filesystem::exists(copy)) continue;
     CAPTURE(name);
     const std::vector<float> a = load_mono(path.string(), 16000), b = load_mono(copy, 16000);
-    REQUIRE(a.size() == b.size());
+    // The copies were made by sox, which rounds the length down where serene rounds up.
+    REQUIRE(a.size() - b.size() <= 1);
     double signal = 0, noise = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
+    for (std::size_t i = 0; i < b.size(); ++i) {
       signal += static_cast<double>(b[i]) * b[i];
       noise += std::pow(static_cast<double>(a[i]) - b[i], 2);
     }

@@ -15,8 +15,8 @@ std::string format(const char* pattern, double a, double b) {
 
 std::string note_of(const Json& tolerance) { return tolerance.value("note", std::string()); }
 
-// Largest |a - b| as a share of what is allowed (below or at 1 passes). "mfcc_atol (elements 13..32)" and its like give a range
-// of elements an absolute limit of its own.
+// Largest |a - b| as a share of what is allowed (below or at 1 passes). "mfcc_atol (elements 13..32)" and its like give
+// a range of elements an absolute limit of its own.
 Verdict elementwise(const Array& got, const Array& want, const Json& limits) {
   const double rtol = limits.value("rtol", 0.0), atol = limits.value("atol", 0.0);
   std::vector<double> floor(want.values.size(), atol);
@@ -41,7 +41,8 @@ Verdict elementwise(const Array& got, const Array& want, const Json& limits) {
 
 Verdict share_within(const Array& got, const Array& want, double limit, double wanted_share) {
   double inside = 0;
-  for (std::size_t i = 0; i < want.values.size(); ++i) inside += std::abs(got.values[i] - want.values[i]) <= limit ? 1 : 0;
+  for (std::size_t i = 0; i < want.values.size(); ++i)
+    inside += std::abs(got.values[i] - want.values[i]) <= limit ? 1 : 0;
   const double share = want.values.empty() ? 1 : inside / static_cast<double>(want.values.size());
   return {share >= wanted_share, false, format("%.4f of the elements within %.3g", share, limit)};
 }

@@ -19,7 +19,8 @@ struct Verdict {
   std::string text;          // what was measured
 };
 
-// entry: the manifest's entry (tolerance, params); precision: "float64" or "float32". An unknown kind of tolerance fails.
+// entry: the manifest's entry (tolerance, params); precision: "float64" or "float32". An unknown kind of tolerance
+// fails.
 Verdict compare(const Array& got, const Array& expected, const Json& entry, const std::string& precision);
 
 // True when the entry's tolerance says that it is for information only.

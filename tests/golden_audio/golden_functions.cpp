@@ -1,9 +1,9 @@
 #include "golden_functions.h"
 
-#include <array>
 #include <cmath>
 #include <functional>
 
+#include "golden_job.h"
 #include "serene/audio/chroma.h"
 #include "serene/audio/delta.h"
 #include "serene/audio/descriptors.h"
@@ -14,109 +14,11 @@
 #include "serene/audio/phase_vocoder.h"
 #include "serene/audio/resample.h"
 #include "serene/audio/trim.h"
-#include "serene/audio/wave.h"
 #include "serene/audio/window.h"
 #include "serene/audio/yin.h"
 
 namespace serene::golden {
 namespace {
-
-// The entry's parameters with librosa's defaults, and its signal.
-template <class S>
-struct Job {
-  const Manifest& manifest;
-  const Json& entry;
-  const Json& params;
-  std::string function;
-  std::vector<S> y;
-  double rate_hz = 22050;
-
-  Job(const Manifest& m, const Json& e)
-      : manifest(m), entry(e), params(e.at("params")), function(e.at("function").template get<std::string>()) {
-    if (e.contains("input") && e.at("input").is_string()) {
-      const Wave wave = read_wave(m.folder + "/" + e.at("input").template get<std::string>());
-      const std::vector<float> mono = to_mono(wave);
-      y.assign(mono.begin(), mono.end());
-      rate_hz = wave.rate_hz;
-    }
-    rate_hz = number("sr", rate_hz);
-  }
-
-  bool given(const char* key) const { return params.contains(key) && !params.at(key).is_null(); }
-  double number(const char* key, double fallback) const { return given(key) ? params.at(key).template get<double>() : fallback; }
-  Index size(const char* key, Index fallback) const { return given(key) ? params.at(key).template get<Index>() : fallback; }
-  bool flag(const char* key, bool fallback) const { return given(key) ? params.at(key).template get<bool>() : fallback; }
-  std::string text(const char* key, const char* fallback) const {
-    return given(key) ? params.at(key).template get<std::string>() : fallback;
-  }
-  // A number where null and absence differ: absent gives the fallback, null gives none.
-  std::optional<double> optional(const char* key, std::optional<double> fallback) const {
-    if (!params.contains(key)) return fallback;
-    if (params.at(key).is_null()) return {};
-    return params.at(key).template get<double>();
-  }
-  // "max" (or a number): the reference of decibels.
-  std::optional<double> reference(std::optional<double> fallback) const {
-    if (!given("ref")) return fallback;
-    if (params.at("ref").is_string()) return {};
-    return params.at("ref").template get<double>();
-  }
-
-  std::span<const S> signal() const { return y; }
-  PadMode pad(const char* fallback = "constant") const { return parse_pad_mode(text("pad_mode", fallback)); }
-  Index frame_length() const { return size("frame_length", 2048); }
-  Index hop() const { return size("hop_length", 512); }
-
-  StftConfig stft() const {
-    StftConfig c;
-    c.n_fft = size("n_fft", 2048);
-    c.win_length = size("win_length", 0);
-    c.hop_length = size("hop_length", (c.win_length > 0 ? c.win_length : c.n_fft) / 4);
-    c.window = text("window", "hann");
-    c.center = flag("center", true);
-    c.pad = pad();
-    return c;
-  }
-  MelConfig mel(const char* norm_key) const {
-    MelConfig c;
-    c.rate_hz = rate_hz;
-    c.n_fft = size("n_fft", 2048);
-    c.n_mels = size("n_mels", 128);
-    c.fmin = number("fmin", 0);
-    c.fmax = optional("fmax", {});
-    c.htk = flag("htk", false);
-    const bool plain = params.contains(norm_key) && params.at(norm_key).is_null();
-    if (!plain && text(norm_key, "slaney") != "slaney") throw Error(ErrorCode::usage, norm_key, "unknown mel norm");
-    c.slaney_norm = !plain;
-    return c;
-  }
-  FrameMatrix<S> magnitude() const { return spectrogram(signal(), stft(), 1.0); }
-};
-
-Array vector_array(std::vector<double> values) {
-  const Index n = static_cast<Index>(values.size());
-  return {{n}, std::move(values)};
-}
-
-template <class S>
-Array vector_array_of(const std::vector<S>& values) {
-  return vector_array(std::vector<double>(values.begin(), values.end()));
-}
-
-// (frames, dim) to the references' (dim, frames).
-template <class S>
-Array transposed(const FrameMatrix<S>& x) {
-  Array out{{x.dim, x.frames}, {}};
-  for (Index d = 0; d < x.dim; ++d) {
-    for (Index t = 0; t < x.frames; ++t) out.values.push_back(static_cast<double>(x.row(t)[d]));
-  }
-  return out;
-}
-
-template <class S>
-Array as_is(const FrameMatrix<S>& x) {
-  return {{x.frames, x.dim}, std::vector<double>(x.values.begin(), x.values.end())};
-}
 
 template <class S>
 Array run_stft_parts(const Job<S>& j) {
@@ -124,7 +26,8 @@ Array run_stft_parts(const Job<S>& j) {
   Array out{{2, x.bins, x.frames}, {}};
   for (const std::vector<S>* part : {&x.re, &x.im}) {
     for (Index k = 0; k < x.bins; ++k) {
-      for (Index t = 0; t < x.frames; ++t) out.values.push_back(static_cast<double>((*part)[static_cast<std::size_t>(t * x.bins + k)]));
+      for (Index t = 0; t < x.frames; ++t)
+        out.values.push_back(static_cast<double>((*part)[static_cast<std::size_t>(t * x.bins + k)]));
     }
   }
   return out;
@@ -171,7 +74,8 @@ FrameMatrix<S> frames_of(const Job<S>& j) {
   if (a.shape.size() != 2) throw Error(ErrorCode::usage, "of", "not a matrix");
   FrameMatrix<S> out(a.shape[1], a.shape[0]);
   for (Index d = 0; d < out.dim; ++d) {
-    for (Index t = 0; t < out.frames; ++t) out.row(t)[d] = static_cast<S>(a.values[static_cast<std::size_t>(d * out.frames + t)]);
+    for (Index t = 0; t < out.frames; ++t)
+      out.row(t)[d] = static_cast<S>(a.values[static_cast<std::size_t>(d * out.frames + t)]);
   }
   return out;
 }
@@ -202,9 +106,11 @@ Array run_rms(const Job<S>& j) {
 
 // The functions given S=|stft| or S=|stft|**2 say so in their names; from a signal librosa takes the power.
 template <class S>
-FrameMatrix<S> named_spectrum(const Job<S>& j) {
-  const bool magnitude = j.function.find("S=|stft|") != std::string::npos && j.function.find("**2") == std::string::npos;
-  return spectrogram(j.signal(), j.stft(), magnitude ? 1.0 : 2.0);
+FrameMatrix<double> named_spectrum(const Job<S>& j) {
+  const bool magnitude =
+      j.function.find("S=|stft|") != std::string::npos && j.function.find("**2") == std::string::npos;
+  const std::vector<double> wide(j.y.begin(), j.y.end());
+  return spectrogram<double>(wide, j.stft(), magnitude ? 1.0 : 2.0);
 }
 
 template <class S>
@@ -242,7 +148,7 @@ template <class S>
 Array run_chroma(const Job<S>& j) {
   ChromaConfig c = chroma_config(j);
   c.norm = parse_norm(j.params, VectorNorm::infinity);
-  return transposed(chroma(named_spectrum(j), c));
+  return transposed(chroma<S>(named_spectrum(j), c));
 }
 
 template <class S>
@@ -254,8 +160,9 @@ Array run_chroma_filters(const Job<S>& j) {
 
 template <class S>
 Array run_contrast(const Job<S>& j) {
-  return transposed(spectral_contrast(j.magnitude(), j.rate_hz, j.number("fmin", 200), static_cast<int>(j.size("n_bands", 6)),
-                                      j.number("quantile", 0.02), j.flag("linear", false)));
+  return transposed(spectral_contrast(j.magnitude(), j.rate_hz, j.number("fmin", 200),
+                                      static_cast<int>(j.size("n_bands", 6)), j.number("quantile", 0.02),
+                                      j.flag("linear", false)));
 }
 
 template <class S>
@@ -303,8 +210,8 @@ Array run_kaggle(const Job<S>& j) {
 template <class S>
 Array run_pitch_shift(const Job<S>& j) {
   StftConfig c = j.stft();
-  return vector_array_of(pitch_shift(j.signal(), j.rate_hz, j.number("n_steps", 0),
-                                     static_cast<int>(j.size("bins_per_octave", 12)), c));
+  return vector_array_of(
+      pitch_shift(j.signal(), j.rate_hz, j.number("n_steps", 0), static_cast<int>(j.size("bins_per_octave", 12)), c));
 }
 
 template <class S>
@@ -363,7 +270,9 @@ const std::vector<std::pair<std::string, Runner<S>>>& spectral_runners() {
       {"librosa.filters.mel", [](J j) { return as_is(MelFilters<S>(j.mel("norm")).dense()); }},
       {"librosa.filters.chroma", run_chroma_filters<S>},
       {"librosa.filters.get_window",
-       [](J j) { return vector_array(make_window(j.text("window", "hann"), j.size("Nx", 0), j.flag("fftbins", true))); }},
+       [](J j) {
+         return vector_array(make_window(j.text("window", "hann"), j.size("Nx", 0), j.flag("fftbins", true)));
+       }},
       {"scipy.fft.dct of the identity", run_dct<S>},
   };
   return runners;
@@ -378,7 +287,8 @@ const std::vector<std::pair<std::string, Runner<S>>>& other_runners() {
       {"librosa.feature.rms", run_rms<S>},
       {"librosa.feature.chroma_stft", run_chroma<S>},
       {"librosa.estimate_tuning", run_tuning<S>},
-      {"librosa.feature.spectral_centroid", [](J j) { return transposed(spectral_centroid(j.magnitude(), j.rate_hz)); }},
+      {"librosa.feature.spectral_centroid",
+       [](J j) { return transposed(spectral_centroid(j.magnitude(), j.rate_hz)); }},
       {"librosa.feature.spectral_bandwidth",
        [](J j) {
          return transposed(spectral_bandwidth(j.magnitude(), j.rate_hz, j.number("p", 2), j.flag("norm", true)));
@@ -396,7 +306,8 @@ const std::vector<std::pair<std::string, Runner<S>>>& other_runners() {
       {"librosa.effects.time_stretch",
        [](J j) { return vector_array_of(time_stretch(j.signal(), j.number("rate", 1), j.stft())); }},
       {"librosa.effects.pitch_shift", run_pitch_shift<S>},
-      {"librosa.resample", [](J j) { return run_resample(j, j.number("orig_sr", j.rate_hz), j.number("target_sr", 0)); }},
+      {"librosa.resample",
+       [](J j) { return run_resample(j, j.number("orig_sr", j.rate_hz), j.number("target_sr", 0)); }},
       {"scipy.signal.resample_poly", [](J j) { return run_resample(j, j.number("down", 1), j.number("up", 1)); }},
       {"code 0..255 -> linear", [](J j) { return run_codec(j.function); }},
       {"linear 16 bit -> ", [](J j) { return run_codec(j.function); }},

@@ -10,7 +10,7 @@ namespace serene::golden {
 
 struct Manifest {
   std::string folder;
-  Json root;                                  // manifest.json
+  Json root;                                   // manifest.json
   std::map<std::string, const Json*> by_name;  // entries
 
   explicit Manifest(const std::string& folder);

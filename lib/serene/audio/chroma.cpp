@@ -33,19 +33,18 @@ struct Peaks {
   std::vector<double> hz, size;
 };
 
-template <class S>
-Peaks find_peaks(const FrameMatrix<S>& x, double rate_hz) {
+Peaks find_peaks(const FrameMatrix<double>& x, double rate_hz) {
   Peaks peaks;
   const Index bins = x.dim;
   const double step = rate_hz / static_cast<double>(2 * (bins - 1));
   for (Index t = 0; t < x.frames; ++t) {
-    const S* row = x.row(t);
-    const double limit = 0.1 * static_cast<double>(*std::max_element(row, row + bins));
+    const double* row = x.row(t);
+    const double limit = 0.1 * *std::max_element(row, row + bins);
     for (Index k = 1; k < bins; ++k) {
-      const double f = static_cast<double>(k) * step, v = static_cast<double>(row[k]);
+      const double f = static_cast<double>(k) * step, v = row[k];
       if (f < 150 || f >= 4000 || !(v > limit) || !(row[k] > row[k - 1])) continue;
       const bool last = k == bins - 1;
-      const double left = static_cast<double>(row[k - 1]), right = last ? v : static_cast<double>(row[k + 1]);
+      const double left = row[k - 1], right = last ? v : row[k + 1];
       if (!last && !(row[k] >= row[k + 1])) continue;
       const double a = right + left - 2 * v, b = (right - left) / 2;
       const double shift = last || std::abs(b) >= std::abs(a) ? 0.0 : -b / a;
@@ -65,14 +64,14 @@ double median(std::vector<double> v) {
 
 void check(const ChromaConfig& c) {
   if (c.n_chroma < 1 || c.n_chroma > 1024 || c.n_fft < 4 || !(c.rate_hz > 0)) {
-    throw Error(ErrorCode::usage, "chroma", "out of range").expected("n_chroma from 1 to 1024, n_fft >= 4, rate_hz > 0");
+    throw Error(ErrorCode::usage, "chroma", "out of range")
+        .expected("n_chroma from 1 to 1024, n_fft >= 4, rate_hz > 0");
   }
 }
 
 }  // namespace
 
-template <class S>
-double estimate_tuning(const FrameMatrix<S>& spectrum, double rate_hz, int bins_per_octave, double resolution) {
+double estimate_tuning(const FrameMatrix<double>& spectrum, double rate_hz, int bins_per_octave, double resolution) {
   if (spectrum.dim < 3 || !(resolution > 1e-6 && resolution <= 1) || bins_per_octave < 1) {
     throw Error(ErrorCode::usage, "estimate_tuning", "out of range");
   }
@@ -127,7 +126,7 @@ FrameMatrix<double> chroma_filters(const ChromaConfig& c) {
 }
 
 template <class S>
-FrameMatrix<S> chroma(const FrameMatrix<S>& spectrum, const ChromaConfig& config) {
+FrameMatrix<S> chroma(const FrameMatrix<double>& spectrum, const ChromaConfig& config) {
   check(config);
   if (spectrum.dim != config.n_fft / 2 + 1) throw Error(ErrorCode::usage, "chroma", "spectrum does not fit n_fft");
   ChromaConfig tuned = config;
@@ -136,11 +135,11 @@ FrameMatrix<S> chroma(const FrameMatrix<S>& spectrum, const ChromaConfig& config
   FrameMatrix<S> out(spectrum.frames, config.n_chroma);
   std::vector<double> frame(static_cast<std::size_t>(config.n_chroma));
   for (Index t = 0; t < spectrum.frames; ++t) {
-    const S* row = spectrum.row(t);
+    const double* row = spectrum.row(t);
     for (Index c = 0; c < filters.frames; ++c) {
       const double* w = filters.row(c);
       double sum = 0;
-      for (Index k = 0; k < filters.dim; ++k) sum += w[k] * static_cast<double>(row[k]);
+      for (Index k = 0; k < filters.dim; ++k) sum += w[k] * row[k];
       frame[static_cast<std::size_t>(c)] = sum;
     }
     normalize(frame, config.norm, static_cast<double>(std::numeric_limits<S>::min()));
@@ -149,11 +148,7 @@ FrameMatrix<S> chroma(const FrameMatrix<S>& spectrum, const ChromaConfig& config
   return out;
 }
 
-#define SERENE_INSTANTIATE(S)                                                        \
-  template double estimate_tuning(const FrameMatrix<S>&, double, int, double);       \
-  template FrameMatrix<S> chroma(const FrameMatrix<S>&, const ChromaConfig&);
-SERENE_INSTANTIATE(float)
-SERENE_INSTANTIATE(double)
-#undef SERENE_INSTANTIATE
+template FrameMatrix<float> chroma(const FrameMatrix<double>&, const ChromaConfig&);
+template FrameMatrix<double> chroma(const FrameMatrix<double>&, const ChromaConfig&);
 
 }  // namespace serene

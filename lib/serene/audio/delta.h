@@ -1,4 +1,5 @@
-// Time derivatives of features by local polynomial fits (Savitzky and Golay, Anal. Chem. 36, 1964), as librosa.feature.delta.
+// Time derivatives of features by local polynomial fits (Savitzky and Golay, Anal. Chem. 36, 1964), as
+// librosa.feature.delta.
 #pragma once
 
 #include <vector>

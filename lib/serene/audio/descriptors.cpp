@@ -88,10 +88,12 @@ FrameMatrix<S> zero_crossing_rate(std::span<const S> y, Index frame_length, Inde
   const auto negative = [&](std::size_t n) {
     return std::abs(static_cast<double>(padded[n])) > threshold && padded[n] < 0;
   };
-  for (std::size_t n = 1; n < padded.size(); ++n) changes[n] = changes[n - 1] + (negative(n) != negative(n - 1) ? 1 : 0);
+  for (std::size_t n = 1; n < padded.size(); ++n)
+    changes[n] = changes[n - 1] + (negative(n) != negative(n - 1) ? 1 : 0);
   FrameMatrix<S> out(frame_count(static_cast<Index>(padded.size()), frame_length, hop_length), 1);
   for (Index t = 0; t < out.frames; ++t) {
-    const auto first = static_cast<std::size_t>(t * hop_length), last = first + static_cast<std::size_t>(frame_length) - 1;
+    const auto first = static_cast<std::size_t>(t * hop_length),
+               last = first + static_cast<std::size_t>(frame_length) - 1;
     const std::int64_t count = changes[last] - changes[first] + (pad ? 1 : 0);
     out.row(t)[0] = static_cast<S>(static_cast<double>(count) / static_cast<double>(frame_length));
   }
@@ -194,13 +196,13 @@ FrameMatrix<S> spectral_contrast(const FrameMatrix<S>& x, double rate_hz, double
   return peak;
 }
 
-#define SERENE_INSTANTIATE(S)                                                                                      \
-  template FrameMatrix<S> zero_crossing_rate(std::span<const S>, Index, Index, bool, double, bool, PadMode);       \
-  template FrameMatrix<S> rms(std::span<const S>, Index, Index, bool, PadMode);                                    \
-  template FrameMatrix<S> spectral_centroid(const FrameMatrix<S>&, double);                                        \
-  template FrameMatrix<S> spectral_bandwidth(const FrameMatrix<S>&, double, double, bool);                         \
-  template FrameMatrix<S> spectral_rolloff(const FrameMatrix<S>&, double, double);                                 \
-  template FrameMatrix<S> spectral_flatness(const FrameMatrix<S>&, double, double);                                \
+#define SERENE_INSTANTIATE(S)                                                                                \
+  template FrameMatrix<S> zero_crossing_rate(std::span<const S>, Index, Index, bool, double, bool, PadMode); \
+  template FrameMatrix<S> rms(std::span<const S>, Index, Index, bool, PadMode);                              \
+  template FrameMatrix<S> spectral_centroid(const FrameMatrix<S>&, double);                                  \
+  template FrameMatrix<S> spectral_bandwidth(const FrameMatrix<S>&, double, double, bool);                   \
+  template FrameMatrix<S> spectral_rolloff(const FrameMatrix<S>&, double, double);                           \
+  template FrameMatrix<S> spectral_flatness(const FrameMatrix<S>&, double, double);                          \
   template FrameMatrix<S> spectral_contrast(const FrameMatrix<S>&, double, double, int, double, bool);
 SERENE_INSTANTIATE(float)
 SERENE_INSTANTIATE(double)

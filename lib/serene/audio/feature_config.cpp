@@ -13,11 +13,12 @@ namespace {
 // Grows when the same config gives other values than before, so that old caches are left alone.
 constexpr int kFeatureVersion = 1;
 
-constexpr std::array<std::pair<FeatureLayout, const char*>, 5> kLayouts{{{FeatureLayout::mfcc, "mfcc"},
-                                                                        {FeatureLayout::logmel, "logmel"},
-                                                                        {FeatureLayout::kaggle_162, "kaggle-162"},
-                                                                        {FeatureLayout::kaggle_2376, "kaggle-2376"},
-                                                                        {FeatureLayout::kaggle_frames, "kaggle-frames"}}};
+constexpr std::array<std::pair<FeatureLayout, const char*>, 5> kLayouts{
+    {{FeatureLayout::mfcc, "mfcc"},
+     {FeatureLayout::logmel, "logmel"},
+     {FeatureLayout::kaggle_162, "kaggle-162"},
+     {FeatureLayout::kaggle_2376, "kaggle-2376"},
+     {FeatureLayout::kaggle_frames, "kaggle-frames"}}};
 
 const char* layout_name(FeatureLayout layout) {
   for (const auto& [value, name] : kLayouts) {
@@ -110,7 +111,11 @@ FeatureConfig feature_config_from_json(JsonReader& r) {
   c.duration_s = r.number_in("duration_s", 0, 1e6, c.duration_s);
   c.trim_top_db = optional_number(r, "trim_top_db", 1, 1000, c.trim_top_db);
   r.finish();
-  with_context(r.path_of(""), [&] { check(c); });
+  try {
+    check(c);
+  } catch (const Error& e) {
+    throw r.error(e.where(), e.problem());  // the key's place within this object
+  }
   return c;
 }
 
@@ -170,22 +175,30 @@ void check(const FeatureConfig& c) {
 
 Index dimension(const FeatureConfig& c) {
   switch (c.layout) {
-    case FeatureLayout::mfcc: return c.n_mfcc * (1 + c.deltas);
-    case FeatureLayout::logmel: return c.n_mels * (1 + c.deltas);
-    case FeatureLayout::kaggle_frames: return 2 + c.n_mfcc;
+    case FeatureLayout::mfcc:
+      return c.n_mfcc * (1 + c.deltas);
+    case FeatureLayout::logmel:
+      return c.n_mels * (1 + c.deltas);
+    case FeatureLayout::kaggle_frames:
+      return 2 + c.n_mfcc;
     case FeatureLayout::kaggle_162:
-    case FeatureLayout::kaggle_2376: break;
+    case FeatureLayout::kaggle_2376:
+      break;
   }
   return 1;
 }
 
 Index fixed_frames(const FeatureConfig& c) {
   switch (c.layout) {
-    case FeatureLayout::kaggle_frames: return clip_frames(c);
-    case FeatureLayout::kaggle_162: return 1 + 12 + c.n_mfcc + 1 + c.n_mels;
-    case FeatureLayout::kaggle_2376: return clip_frames(c) * (2 + c.n_mfcc);
+    case FeatureLayout::kaggle_frames:
+      return clip_frames(c);
+    case FeatureLayout::kaggle_162:
+      return 1 + 12 + c.n_mfcc + 1 + c.n_mels;
+    case FeatureLayout::kaggle_2376:
+      return clip_frames(c) * (2 + c.n_mfcc);
     case FeatureLayout::mfcc:
-    case FeatureLayout::logmel: break;
+    case FeatureLayout::logmel:
+      break;
   }
   return 0;
 }

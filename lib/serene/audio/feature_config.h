@@ -30,8 +30,9 @@ struct FeatureConfig {
   double lifter = 0;
   int deltas = 0;  // 0: none, 1: and first derivatives, 2: and second (width 9); mfcc and logmel only
   double amin = 1e-10;
-  // Decibels kept below the loudest value of the clip. With none, a frame depends on its own samples alone and the features of a
-  // stream equal those of the file; mfcc-40 and logmel-64 therefore have none, unlike librosa's default of 80.
+  // Decibels kept below the loudest value of the clip. With none, a frame depends on its own samples alone and the
+  // features of a stream equal those of the file; mfcc-40 and logmel-64 therefore have none, unlike librosa's default
+  // of 80.
   std::optional<double> top_db;
   double offset_s = 0;    // cut from the start
   double duration_s = 0;  // 0: to the end; kaggle layouts pad shorter clips with zeros to this length

@@ -16,7 +16,8 @@ bool is_stream_layout(const FeatureConfig& c) {
   return c.layout == FeatureLayout::mfcc || c.layout == FeatureLayout::logmel;
 }
 
-// What the stream computes: everything, or, where the range of the whole clip is limited afterwards, plain log-mel frames.
+// What the stream computes: everything, or, where the range of the whole clip is limited afterwards, plain log-mel
+// frames.
 FeatureConfig streamed_part(FeatureConfig c) {
   if (!is_stream_layout(c)) return feature_preset("logmel-64");
   if (c.top_db) {
@@ -77,7 +78,8 @@ struct FeatureExtractor::Impl {
     stream.reset();
     FeatureMatrix out;
     out.dim = stream.dim();
-    out.values.reserve((y.size() / static_cast<std::size_t>(config.hop_length) + 1) * static_cast<std::size_t>(out.dim));
+    out.values.reserve((y.size() / static_cast<std::size_t>(config.hop_length) + 1) *
+                       static_cast<std::size_t>(out.dim));
     const auto keep = [&](const float* frame) {
       out.values.insert(out.values.end(), frame, frame + out.dim);
       ++out.frames;

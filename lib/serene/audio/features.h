@@ -21,9 +21,9 @@ class FeatureExtractor {
   FeatureExtractor& operator=(FeatureExtractor&&) noexcept;
 
   const FeatureConfig& config() const noexcept;
-  // mono: the clip at config().rate_hz. mfcc and logmel push it through a FeatureStream, after trimming. Throws Error when the
-  // clip has no samples, ends before the offset, or is shorter than one frame that is not centred. Never gives a NaN: samples
-  // that are not finite count as 0, those beyond +-65536 are cut there.
+  // mono: the clip at config().rate_hz. mfcc and logmel push it through a FeatureStream, after trimming. Throws Error
+  // when the clip has no samples, ends before the offset, or is shorter than one frame that is not centred. Never gives
+  // a NaN: samples that are not finite count as 0, those beyond +-65536 are cut there.
   FeatureMatrix extract(std::span<const float> mono);
   // Reads, mixes to one channel and resamples first. Errors name the file.
   FeatureMatrix extract_file(const std::string& path);
@@ -36,7 +36,8 @@ class FeatureExtractor {
 FeatureMatrix extract_features(const FeatureConfig& config, std::span<const float> mono);
 FeatureMatrix extract_file(const FeatureConfig& config, const std::string& path);
 
-// The part of a clip that the config's offset and duration leave; a kaggle layout's is padded with zeros to the full duration.
+// The part of a clip that the config's offset and duration leave; a kaggle layout's is padded with zeros to the full
+// duration.
 std::vector<float> cut_clip(const FeatureConfig& config, std::span<const float> mono);
 
 }  // namespace serene

@@ -40,7 +40,8 @@ SERENE_ALWAYS_INLINE void radix4_first(const S* __restrict xr, const S* __restri
   }
 }
 
-// Later passes: the stride (a multiple of 4) runs over contiguous memory. kStride 0 means `stride` is known at run time only.
+// Later passes: the stride (a multiple of 4) runs over contiguous memory. kStride 0 means `stride` is known at run time
+// only.
 template <Index kStride, class S>
 SERENE_ALWAYS_INLINE void radix4(const S* __restrict xr, const S* __restrict xi, S* __restrict yr, S* __restrict yi,
                                  Index m, Index stride, const S* __restrict w) {
@@ -72,8 +73,8 @@ SERENE_ALWAYS_INLINE void radix4(const S* __restrict xr, const S* __restrict xi,
 }
 
 template <class S>
-SERENE_ALWAYS_INLINE void radix2_last(const S* __restrict xr, const S* __restrict xi, S* __restrict yr, S* __restrict yi,
-                                      Index s) {
+SERENE_ALWAYS_INLINE void radix2_last(const S* __restrict xr, const S* __restrict xi, S* __restrict yr,
+                                      S* __restrict yi, Index s) {
   for (Index q = 0; q < s; ++q) {
     yr[q] = xr[q] + xr[q + s];
     yi[q] = xi[q] + xi[q + s];

@@ -1,8 +1,8 @@
 // Fourier transform of real signals whose length is a power of two.
 //
 // X[k] = sum_n x[n] exp(-2 pi i k n / N), k = 0..N/2, stored as separate real and imaginary parts.
-// The N real samples are taken as N/2 complex ones and go through Stockham's self-sorting radix-4 passes (one radix-2 pass
-// where needed); see Van Loan, Computational Frameworks for the Fast Fourier Transform, 1992.
+// The N real samples are taken as N/2 complex ones and go through Stockham's self-sorting radix-4 passes (one radix-2
+// pass where needed); see Van Loan, Computational Frameworks for the Fast Fourier Transform, 1992.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,5 @@
-// Values per frame: row-major (frames, dim), the values of one frame side by side. (librosa's arrays are the transpose.)
+// Values per frame: row-major (frames, dim), the values of one frame side by side. (librosa's arrays are the
+// transpose.)
 #pragma once
 
 #include <vector>

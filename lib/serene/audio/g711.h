@@ -1,7 +1,7 @@
 // ITU-T G.711: 8-bit mu-law and A-law codes of telephone audio.
 //
-// A code holds sign, exponent (3 bits) and mantissa (4 bits) of a 14-bit (mu-law) or 13-bit (A-law) sample, all bits (mu-law)
-// or every other bit (A-law) inverted. Samples are 16-bit linear.
+// A code holds sign, exponent (3 bits) and mantissa (4 bits) of a 14-bit (mu-law) or 13-bit (A-law) sample, all bits
+// (mu-law) or every other bit (A-law) inverted. Samples are 16-bit linear.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace serene {
 
-// The two common mu-law encoders differ at 508 negative samples beside decision levels: the ITU's (G.191) takes a negative
-// sample's magnitude by one's complement, Sun's (and Python's audioop) by negation.
+// The two common mu-law encoders differ at 508 negative samples beside decision levels: the ITU's (G.191) takes a
+// negative sample's magnitude by one's complement, Sun's (and Python's audioop) by negation.
 enum class MuLawRounding { itu, sun };
 
 constexpr std::uint8_t mu_law_encode(std::int16_t sample, MuLawRounding rounding = MuLawRounding::itu) noexcept {

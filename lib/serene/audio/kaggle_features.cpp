@@ -10,14 +10,15 @@ namespace serene {
 
 template <class S>
 std::vector<S> kaggle_means(const FeatureConfig& c, std::span<const S> y) {
-  const FrameMatrix<S> magnitude = spectrogram(y, stft_config(c), 1.0);
+  const std::vector<double> wide(y.begin(), y.end());
+  const FrameMatrix<double> magnitude = spectrogram<double>(wide, stft_config(c), 1.0);
   const FrameMatrix<S> mel = mel_spectrogram(y, stft_config(c), mel_config(c));
   FrameMatrix<S> db = mel;
   power_to_db(db, 1.0, c.amin, c.top_db);
   ChromaConfig chroma_config;
   chroma_config.rate_hz = c.rate_hz;
   chroma_config.n_fft = c.n_fft;
-  const FrameMatrix<S> parts[] = {zero_crossing_rate(y, c.n_fft, c.hop_length), chroma(magnitude, chroma_config),
+  const FrameMatrix<S> parts[] = {zero_crossing_rate(y, c.n_fft, c.hop_length), chroma<S>(magnitude, chroma_config),
                                   mfcc_from_db(db, c.n_mfcc, c.lifter), rms(y, c.n_fft, c.hop_length), mel};
   std::vector<S> out;
   for (const FrameMatrix<S>& part : parts) {
@@ -45,8 +46,8 @@ FrameMatrix<S> kaggle_frames(const FeatureConfig& c, std::span<const S> y) {
   return out;
 }
 
-#define SERENE_INSTANTIATE(S)                                                          \
-  template std::vector<S> kaggle_means(const FeatureConfig&, std::span<const S>);      \
+#define SERENE_INSTANTIATE(S)                                                     \
+  template std::vector<S> kaggle_means(const FeatureConfig&, std::span<const S>); \
   template FrameMatrix<S> kaggle_frames(const FeatureConfig&, std::span<const S>);
 SERENE_INSTANTIATE(float)
 SERENE_INSTANTIATE(double)

@@ -8,7 +8,8 @@
 
 namespace serene {
 
-// Means over time of ZCR (1), chroma of the STFT magnitude (12), MFCC (n_mfcc), RMS (1) and mel power without dB (n_mels).
+// Means over time of ZCR (1), chroma of the STFT magnitude (12), MFCC (n_mfcc), RMS (1) and mel power without dB
+// (n_mels).
 template <class S>
 std::vector<S> kaggle_means(const FeatureConfig& config, std::span<const S> y);
 

@@ -1,7 +1,8 @@
 // Mel filter banks, as librosa.filters.mel, kept sparse.
 //
 // n_mels + 2 edges equally spaced in mel between fmin and fmax; filter m is the triangle over edges m, m+1, m+2, times
-// 2 / (f[m+2] - f[m]) when normalised (Slaney, Auditory Toolbox, 1998). Mel scale: Slaney's (linear below 1 kHz) or HTK's.
+// 2 / (f[m+2] - f[m]) when normalised (Slaney, Auditory Toolbox, 1998). Mel scale: Slaney's (linear below 1 kHz) or
+// HTK's.
 #pragma once
 
 #include <optional>
@@ -41,9 +42,9 @@ class MelFilters {
 
  private:
   Index bins_;
-  std::vector<Index> first_;    // first bin of each filter
-  std::vector<Index> offset_;   // its place in weights_; one more at the end
-  std::vector<S> weights_;      // each filter padded with zeros to a multiple of four values
+  std::vector<Index> first_;   // first bin of each filter
+  std::vector<Index> offset_;  // its place in weights_; one more at the end
+  std::vector<S> weights_;     // each filter padded with zeros to a multiple of four values
 };
 
 // Mel spectrogram (frames, n_mels) of |X|^power.

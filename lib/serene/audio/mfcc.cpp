@@ -12,8 +12,8 @@
 namespace serene {
 namespace {
 
-// log(x) = e log 2 + 2 artanh(t), t = (m - 1) / (m + 1), with m in [sqrt(1/2), sqrt(2)): |t| < 0.172, so five odd terms reach
-// float precision. Normal positive numbers only.
+// log(x) = e log 2 + 2 artanh(t), t = (m - 1) / (m + 1), with m in [sqrt(1/2), sqrt(2)): |t| < 0.172, so five odd terms
+// reach float precision. Normal positive numbers only.
 SERENE_ALWAYS_INLINE void db_body(const float* x, float* out, Index n, float amin) {
   constexpr std::int32_t kRootHalf = 0x3f3504f3;
   for (Index i = 0; i < n; ++i) {
@@ -134,9 +134,9 @@ FrameMatrix<S> mfcc_from_db(const FrameMatrix<S>& db, Index n_mfcc, double lifte
   return out;
 }
 
-#define SERENE_INSTANTIATE(S)                                                                      \
-  template class Cepstrum<S>;                                                                      \
-  template void limit_range(FrameMatrix<S>&, double);                                              \
+#define SERENE_INSTANTIATE(S)                                                                       \
+  template class Cepstrum<S>;                                                                       \
+  template void limit_range(FrameMatrix<S>&, double);                                               \
   template void power_to_db(FrameMatrix<S>&, std::optional<double>, double, std::optional<double>); \
   template FrameMatrix<S> mfcc_from_db(const FrameMatrix<S>&, Index, double, bool);
 SERENE_INSTANTIATE(float)

@@ -13,8 +13,8 @@ namespace serene {
 template <class S>
 void power_to_db_row(const S* x, S* out, Index n, S amin) noexcept;
 
-// librosa.power_to_db: 10 log10(max(amin, x)) - 10 log10(max(amin, ref)), not less than the maximum of the whole matrix minus
-// top_db. ref: none means the largest value of x. Throws Error unless amin > 0 and top_db >= 0.
+// librosa.power_to_db: 10 log10(max(amin, x)) - 10 log10(max(amin, ref)), not less than the maximum of the whole matrix
+// minus top_db. ref: none means the largest value of x. Throws Error unless amin > 0 and top_db >= 0.
 template <class S>
 void power_to_db(FrameMatrix<S>& x, std::optional<double> ref = 1.0, double amin = 1e-10,
                  std::optional<double> top_db = 80.0);
@@ -23,11 +23,12 @@ void power_to_db(FrameMatrix<S>& x, std::optional<double> ref = 1.0, double amin
 template <class S>
 void limit_range(FrameMatrix<S>& db, double top_db);
 
-// First `rows` rows of the DCT-II of `size` values (rows, size), row-major. ortho: orthonormal, else 2 cos (scipy's norm=None).
+// First `rows` rows of the DCT-II of `size` values (rows, size), row-major. ortho: orthonormal, else 2 cos (scipy's
+// norm=None).
 std::vector<double> dct2_matrix(Index rows, Index size, bool ortho = true);
 
-// Cepstral coefficients of log-mel frames: DCT-II and lifter (coefficient i times 1 + L/2 sin(pi (i+1) / L); L = 0: none).
-// Immutable and thread-safe.
+// Cepstral coefficients of log-mel frames: DCT-II and lifter (coefficient i times 1 + L/2 sin(pi (i+1) / L); L = 0:
+// none). Immutable and thread-safe.
 template <class S>
 class Cepstrum {
  public:

@@ -18,9 +18,9 @@ struct Normalizer {
   bool operator==(const Normalizer&) const = default;
 };
 
-// Mean and standard deviation over all frames of all matrices, in double and in the order given, each channel's deviations
-// taken from its mean in a second pass. A constant channel gets scale 1. Throws Error when there are no frames, when dims differ,
-// or when a value is not finite.
+// Mean and standard deviation over all frames of all matrices, in double and in the order given, each channel's
+// deviations taken from its mean in a second pass. A constant channel gets scale 1. Throws Error when there are no
+// frames, when dims differ, or when a value is not finite.
 Normalizer fit_normalizer(std::span<const FeatureMatrix* const> clips);
 
 // {"mean": [...], "scale": [...]}; reading checks lengths, finiteness and scale > 0, and calls finish().

@@ -22,11 +22,16 @@ std::vector<float> notebook_pitch(std::span<const float> x, double rate_hz) { re
 
 std::vector<float> notebook_augment(std::span<const float> x, double rate_hz, NotebookAugment kind, Random& random) {
   switch (kind) {
-    case NotebookAugment::noise: return add_notebook_noise(x, random);
-    case NotebookAugment::stretch: return notebook_stretch(x);
-    case NotebookAugment::pitch: return notebook_pitch(x, rate_hz);
-    case NotebookAugment::stretch_and_pitch: return notebook_pitch(notebook_stretch(x), rate_hz);
-    case NotebookAugment::none: break;
+    case NotebookAugment::noise:
+      return add_notebook_noise(x, random);
+    case NotebookAugment::stretch:
+      return notebook_stretch(x);
+    case NotebookAugment::pitch:
+      return notebook_pitch(x, rate_hz);
+    case NotebookAugment::stretch_and_pitch:
+      return notebook_pitch(notebook_stretch(x), rate_hz);
+    case NotebookAugment::none:
+      break;
   }
   return {x.begin(), x.end()};
 }

@@ -12,7 +12,9 @@ namespace serene {
 template <class S>
 Spectrum<S> phase_vocoder(const Spectrum<S>& in, double rate, Index hop_length) {
   if (!(rate >= 0.01 && rate <= 100)) {
-    throw Error(ErrorCode::usage, "time_stretch", "rate out of range").expected("0.01 to 100").got(std::to_string(rate));
+    throw Error(ErrorCode::usage, "time_stretch", "rate out of range")
+        .expected("0.01 to 100")
+        .got(std::to_string(rate));
   }
   const std::size_t bins = static_cast<std::size_t>(in.bins);
   // Magnitude and phase of frame t; frames behind the end are zero.
@@ -79,9 +81,9 @@ std::vector<S> pitch_shift(std::span<const S> y, double rate_hz, double n_steps,
   return out;
 }
 
-#define SERENE_INSTANTIATE(S)                                                                      \
-  template Spectrum<S> phase_vocoder(const Spectrum<S>&, double, Index);                           \
-  template std::vector<S> time_stretch(std::span<const S>, double, const StftConfig&);             \
+#define SERENE_INSTANTIATE(S)                                                          \
+  template Spectrum<S> phase_vocoder(const Spectrum<S>&, double, Index);               \
+  template std::vector<S> time_stretch(std::span<const S>, double, const StftConfig&); \
   template std::vector<S> pitch_shift(std::span<const S>, double, double, int, const StftConfig&);
 SERENE_INSTANTIATE(float)
 SERENE_INSTANTIATE(double)

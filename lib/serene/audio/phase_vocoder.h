@@ -17,7 +17,8 @@ Spectrum<S> phase_vocoder(const Spectrum<S>& spectrum, double rate, Index hop_le
 template <class S>
 std::vector<S> time_stretch(std::span<const S> y, double rate, const StftConfig& config = {});
 
-// The pitch raised by n_steps of 1 / bins_per_octave octave, the length kept: stretched, resampled (in float), cut or padded.
+// The pitch raised by n_steps of 1 / bins_per_octave octave, the length kept: stretched, resampled (in float), cut or
+// padded.
 template <class S>
 std::vector<S> pitch_shift(std::span<const S> y, double rate_hz, double n_steps, int bins_per_octave = 12,
                            const StftConfig& config = {});

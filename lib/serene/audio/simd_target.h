@@ -1,7 +1,7 @@
 // Run-time choice between the baseline instruction set and AVX2 for small loops that the compiler vectorises by itself.
 //
-// A kernel is written once as an always-inline body and compiled twice. Neither version contracts to fused multiply-adds nor
-// reorders sums, so both give the same bits.
+// A kernel is written once as an always-inline body and compiled twice. Neither version contracts to fused
+// multiply-adds nor reorders sums, so both give the same bits.
 #pragma once
 
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)

@@ -34,7 +34,9 @@ PadMode parse_pad_mode(const std::string& name) {
   if (name == "constant") return PadMode::constant;
   if (name == "reflect") return PadMode::reflect;
   if (name == "edge") return PadMode::edge;
-  throw Error(ErrorCode::usage, "pad_mode", "unknown way to pad").expected("constant, reflect or edge").got(printable(name));
+  throw Error(ErrorCode::usage, "pad_mode", "unknown way to pad")
+      .expected("constant, reflect or edge")
+      .got(printable(name));
 }
 
 void check(const StftConfig& config) {
@@ -152,10 +154,10 @@ std::vector<S> istft(const Spectrum<S>& spectrum, const StftConfig& config, Inde
   return out;
 }
 
-#define SERENE_INSTANTIATE(S)                                                            \
-  template std::vector<S> pad_signal(std::span<const S>, Index, PadMode);                \
-  template Spectrum<S> stft(std::span<const S>, const StftConfig&);                      \
-  template FrameMatrix<S> spectrogram(std::span<const S>, const StftConfig&, double);    \
+#define SERENE_INSTANTIATE(S)                                                         \
+  template std::vector<S> pad_signal(std::span<const S>, Index, PadMode);             \
+  template Spectrum<S> stft(std::span<const S>, const StftConfig&);                   \
+  template FrameMatrix<S> spectrogram(std::span<const S>, const StftConfig&, double); \
   template std::vector<S> istft(const Spectrum<S>&, const StftConfig&, Index);
 SERENE_INSTANTIATE(float)
 SERENE_INSTANTIATE(double)

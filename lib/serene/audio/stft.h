@@ -1,10 +1,10 @@
 // Short-time Fourier transform and its inverse, as librosa.stft and librosa.istft.
 //
-// Frame t holds the samples t*hop .. t*hop + n_fft - 1 of the (padded) signal, times a periodic window of win_length samples
-// that stands in the middle of the frame: floor((n_fft - win_length) / 2) zeros on its left.
+// Frame t holds the samples t*hop .. t*hop + n_fft - 1 of the (padded) signal, times a periodic window of win_length
+// samples that stands in the middle of the frame: floor((n_fft - win_length) / 2) zeros on its left.
 //
-// S is the type of storage: frames are transformed in double for float too, as numpy does, so that a weak bin beside strong ones
-// keeps its digits. The features of clips and calls (feature_stream.h) use the faster transform in float.
+// S is the type of storage: frames are transformed in double for float too, as numpy does, so that a weak bin beside
+// strong ones keeps its digits. The features of clips and calls (feature_stream.h) use the faster transform in float.
 #pragma once
 
 #include <span>
@@ -33,7 +33,7 @@ struct StftConfig {
 template <class S>
 struct Spectrum {
   Index frames = 0;
-  Index bins = 0;  // n_fft / 2 + 1
+  Index bins = 0;         // n_fft / 2 + 1
   std::vector<S> re, im;  // (frames, bins)
 };
 
@@ -43,7 +43,8 @@ void check(const StftConfig& config);
 // The window of the config, placed in n_fft values.
 std::vector<double> padded_window(const StftConfig& config);
 
-// Signal with `amount` samples added on both sides. Throws Error when empty, or when `reflect` wants more than there is.
+// Signal with `amount` samples added on both sides. Throws Error when empty, or when `reflect` wants more than there
+// is.
 template <class S>
 std::vector<S> pad_signal(std::span<const S> y, Index amount, PadMode mode);
 
@@ -57,7 +58,8 @@ Spectrum<S> stft(std::span<const S> y, const StftConfig& config);
 template <class S>
 FrameMatrix<S> spectrogram(std::span<const S> y, const StftConfig& config, double power = 1.0);
 
-// Overlap-add of the windowed inverse transforms over the overlap-added squared window; `length` samples (0: all there are).
+// Overlap-add of the windowed inverse transforms over the overlap-added squared window; `length` samples (0: all there
+// are).
 template <class S>
 std::vector<S> istft(const Spectrum<S>& spectrum, const StftConfig& config, Index length = 0);
 

@@ -32,8 +32,8 @@ Interval trim(std::span<const S> y, double top_db, Index frame_length, Index hop
   return runs.empty() ? Interval{} : Interval{runs.front().begin, runs.back().end};
 }
 
-#define SERENE_INSTANTIATE(S)                                                                                  \
-  template Interval trim(std::span<const S>, double, Index, Index, std::optional<double>);                     \
+#define SERENE_INSTANTIATE(S)                                                              \
+  template Interval trim(std::span<const S>, double, Index, Index, std::optional<double>); \
   template std::vector<Interval> split(std::span<const S>, double, Index, Index, std::optional<double>);
 SERENE_INSTANTIATE(float)
 SERENE_INSTANTIATE(double)

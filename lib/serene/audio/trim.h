@@ -1,7 +1,7 @@
 // Silence at the ends and between the loud parts, as librosa.effects.trim and librosa.effects.split.
 //
-// A frame is loud when 20 log10(max(1e-5, rms)) - 20 log10(max(1e-5, ref)) > -top_db. A wholly silent signal (against its own
-// maximum) counts as loud throughout and stays as it is.
+// A frame is loud when 20 log10(max(1e-5, rms)) - 20 log10(max(1e-5, ref)) > -top_db. A wholly silent signal (against
+// its own maximum) counts as loud throughout and stays as it is.
 #pragma once
 
 #include <optional>

@@ -1,8 +1,9 @@
-// Reading and writing audio files through libsndfile: WAV (all kinds), FLAC, Ogg, Opus, MP3 and more, any rate and channels.
+// Reading and writing audio files through libsndfile: WAV (all kinds), FLAC, Ogg, Opus, MP3 and more, any rate and
+// channels.
 //
-// Every fault is one Error (code input or not_found) whose place is the file: missing, a folder, empty, truncated, not audio,
-// a Git-LFS pointer, no samples, NaN or infinite samples, an absurd rate. Memory follows what is really in the file, never
-// what its header claims. All functions are thread-safe; a WaveReader belongs to one thread at a time.
+// Every fault is one Error (code input or not_found) whose place is the file: missing, a folder, empty, truncated, not
+// audio, a Git-LFS pointer, no samples, NaN or infinite samples, an absurd rate. Memory follows what is really in the
+// file, never what its header claims. All functions are thread-safe; a WaveReader belongs to one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ class WaveReader {
 
   int rate_hz() const noexcept;
   int channels() const noexcept;
-  // Fills at most interleaved.size() / channels() frames; returns how many, 0 at the end. Throws Error on a broken stream and on
-  // a sample that is NaN or infinite.
+  // Fills at most interleaved.size() / channels() frames; returns how many, 0 at the end. Throws Error on a broken
+  // stream and on a sample that is NaN or infinite.
   Index read(std::span<float> interleaved);
 
  private:
@@ -48,8 +49,8 @@ Wave read_wave(const std::string& path);
 // Average of the channels, as librosa.to_mono.
 std::vector<float> to_mono(const Wave& wave);
 
-// The file as one channel at rate_hz (0: its own rate): offset_s and duration_s (0: to the end) are cut at the file's own rate
-// before resampling, as librosa.load does. Never empty: an offset beyond the end is an Error.
+// The file as one channel at rate_hz (0: its own rate): offset_s and duration_s (0: to the end) are cut at the file's
+// own rate before resampling, as librosa.load does. Never empty: an offset beyond the end is an Error.
 std::vector<float> load_mono(const std::string& path, int rate_hz, double offset_s = 0, double duration_s = 0);
 
 // One channel, 16 bit, clipped at full scale. Throws Error when the file cannot be written.

@@ -54,6 +54,47 @@ void check_riff(std::ifstream& in, const std::string& path, std::uint64_t file_s
   }
 }
 
+// Bytes of the MPEG audio layer III frame whose header stands at p; 0 when there is none.
+std::size_t mpeg_frame_bytes(const unsigned char* p) {
+  constexpr int kKbits[2][15] = {{0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320},
+                                 {0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160}};
+  constexpr int kRates[3] = {44100, 48000, 32000};
+  const int version = p[1] >> 3 & 3, layer = p[1] >> 1 & 3, kbits = p[2] >> 4, rate = p[2] >> 2 & 3;
+  if (p[0] != 0xff || (p[1] & 0xe0) != 0xe0 || version == 1 || layer != 1 || kbits == 0 || kbits == 15 || rate == 3) {
+    return 0;
+  }
+  const bool low = version != 3;  // MPEG 2 and 2.5: half the rate or a quarter, half the samples
+  const int hz = kRates[rate] >> (version == 3 ? 0 : version == 2 ? 1 : 2);
+  return static_cast<std::size_t>((low ? 72 : 144) * kKbits[low ? 1 : 0][kbits] * 1000 / hz + (p[2] >> 1 & 1));
+}
+
+// libsndfile's MP3 decoder complains on the terminal while it looks for a frame in rubbish; so two frames in a row (or
+// one that ends the file) must stand within the first 64 KiB after the tags.
+void check_mpeg(std::ifstream& in, const std::string& path, std::uint64_t file_size) {
+  std::array<unsigned char, 10> tag{};
+  std::uint64_t at = 0;
+  in.seekg(0);
+  in.read(reinterpret_cast<char*>(tag.data()), tag.size());
+  if (std::memcmp(tag.data(), "ID3", 3) == 0) {
+    std::uint64_t size = 0;
+    for (std::size_t i = 6; i < 10; ++i) size = size << 7 | (tag[i] & 0x7f);
+    at = 10 + size;
+  }
+  std::string bytes(static_cast<std::size_t>(std::min<std::uint64_t>(65536, file_size - std::min(at, file_size))),
+                    '\0');
+  in.clear();
+  in.seekg(static_cast<std::streamoff>(at));
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
+  for (std::size_t i = 0; i + 4 <= bytes.size(); ++i) {
+    const std::size_t length = mpeg_frame_bytes(p + i);
+    if (length == 0) continue;
+    if (i + length == bytes.size()) return;
+    if (i + length + 4 <= bytes.size() && mpeg_frame_bytes(p + i + length) > 0) return;
+  }
+  throw Error(ErrorCode::input, path, "not a readable audio file: no MP3 frames");
+}
+
 }  // namespace
 
 void probe_audio_file(const std::string& path) {
@@ -80,6 +121,11 @@ void probe_audio_file(const std::string& path) {
   if (magic == "RIFF" || magic == "RF64") {
     in.clear();
     check_riff(in, path, size);
+  }
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(head[i]); };
+  if (magic.starts_with("ID3") || (head.size() >= 2 && byte(0) == 0xff && (byte(1) & 0xe0) == 0xe0)) {
+    in.clear();
+    check_mpeg(in, path, size);
   }
 }
 

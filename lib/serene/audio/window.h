@@ -8,8 +8,8 @@
 
 namespace serene {
 
-// `length` values of the window: "hann", "hamming", "blackman", "nuttall", "blackmanharris", "bartlett" or "boxcar" (also
-// "ones", "rectangular"). periodic: for Fourier analysis (divides by length), else symmetric (by length - 1).
+// `length` values of the window: "hann", "hamming", "blackman", "nuttall", "blackmanharris", "bartlett" or "boxcar"
+// (also "ones", "rectangular"). periodic: for Fourier analysis (divides by length), else symmetric (by length - 1).
 // Throws Error for an unknown name or length < 1.
 std::vector<double> make_window(const std::string& name, Index length, bool periodic = true);
 

@@ -1,4 +1,5 @@
-// Fundamental frequency: de Cheveigné and Kawahara, YIN, a fundamental frequency estimator, JASA 111, 2002; as librosa.yin.
+// Fundamental frequency: de Cheveigné and Kawahara, YIN, a fundamental frequency estimator, JASA 111, 2002; as
+// librosa.yin.
 #pragma once
 
 #include <span>

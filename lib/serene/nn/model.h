@@ -26,6 +26,7 @@ class Model {
 
   Index layer_count() const noexcept { return static_cast<Index>(layers_.size()); }
   const Layer<S>& layer(Index i) const noexcept { return *layers_[static_cast<std::size_t>(i)].layer; }
+  const std::vector<NamedLayer<S>>& layers() const noexcept { return layers_; }
   const std::string& name(Index i) const noexcept { return layers_[static_cast<std::size_t>(i)].name; }
   Index input_channels() const noexcept { return input_channels_; }
   Index output_channels() const noexcept { return output_channels_; }
