@@ -136,7 +136,10 @@ def write_audio(root):
         for feature, case in audio_cases.stretch_cases(rate, semitones, without).items():
             entries.append(audio_entry(root, name, feature, case, samples, 16000, "wav/%s.wav" % name))
     for name, orig, target, tones, count in signals.RESAMPLE_SIGNALS:
-        store(name, signals.tone_sum(tones, count, orig), orig)
+        samples = signals.tone_sum(tones, count, orig)
+        if all(f >= target / 2.0 for f, _, _ in tones):  # a sudden start would reach into the pass band
+            samples *= np.hanning(count)
+        store(name, samples, orig)
         entries.append(resample_entry(root, name, orig, target, tones, count))
     for name, case in audio_cases.filter_cases(*signals.FILTERS).items():
         entries.append(audio_entry(root, "filters", name, case, None, 0, None))
