@@ -9,6 +9,8 @@ flushed, no Python loop inside the forward pass.
 Prints one JSON object: seconds of every epoch (batch gathering, forward, backward and update), samples per second,
 threads, version and peak memory. `--verify` first checks the network against the reference case of the model.
 
+`--lengths` crops every batch to its longest clip, so that no frame is computed that is padding for the whole batch.
+
 Features: X.npy (N, T, F); a .npz with `x`, `y` and maybe `lengths`; or a folder of .npy files (T_i, F), sorted by
 name and padded with zeros. Labels: y.npy (N), or a text file with one number per line.
 """
@@ -185,14 +187,25 @@ def load_data(options):
     return np.ascontiguousarray(x, dtype=np.float32), labels.astype(np.int64)
 
 
-def train_epoch(model, optimizer, x, y, batch, order):
+def load_lengths(path, clips, frames):
+    """Frames of every clip, or None: every clip is as long as the array."""
+    if not path:
+        return None
+    lengths = np.load(path, allow_pickle=False) if path.endswith(".npy") else np.loadtxt(path, ndmin=1)
+    if lengths.shape != (clips,) or not (1 <= lengths.min() and lengths.max() <= frames):
+        raise ValueError("%s: %d lengths between 1 and %d are wanted" % (path, clips, frames))
+    return torch.from_numpy(lengths.astype(np.int64))
+
+
+def train_epoch(model, optimizer, x, y, lengths, batch, order):
     total = 0.0
     for start in range(0, len(order), batch):
         rows = order[start:start + batch]
         if len(rows) < 2:
             continue
         optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(model(x[rows]), y[rows])
+        part = x[rows] if lengths is None else x[rows, :int(lengths[rows].max())]
+        loss = F.cross_entropy(model(part), y[rows])
         loss.backward()
         optimizer.step()
         total += float(loss.detach()) * len(rows)
@@ -201,6 +214,7 @@ def train_epoch(model, optimizer, x, y, batch, order):
 
 def measure(options):
     x, y = load_data(options)
+    lengths = load_lengths(options.lengths, len(x), x.shape[1])
     x, y = torch.from_numpy(x), torch.from_numpy(np.asarray(y, dtype=np.int64))
     torch.manual_seed(options.seed)
     model = ModelStrong(x.shape[2], max(options.classes, int(y.max()) + 1))
@@ -210,10 +224,11 @@ def measure(options):
     for _ in range(options.epochs):
         order = torch.randperm(len(x))
         began = time.perf_counter()
-        losses.append(train_epoch(model, optimizer, x, y, options.batch, order))
+        losses.append(train_epoch(model, optimizer, x, y, lengths, options.batch, order))
         seconds.append(time.perf_counter() - began)
     return {"samples": len(x), "frames": x.shape[1], "features": x.shape[2], "classes": model.dense2.out_features,
-            "batch": options.batch, "epoch_seconds": [round(s, 4) for s in seconds],
+            "batch": options.batch, "cropped": lengths is not None,
+            "epoch_seconds": [round(s, 4) for s in seconds],
             "first_epoch_seconds": round(seconds[0], 4), "best_epoch_seconds": round(min(seconds), 4),
             "samples_per_second": round(len(x) / min(seconds), 2), "losses": [round(v, 5) for v in losses]}
 
@@ -222,7 +237,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--features", help="X.npy, a .npz, or a folder of .npy files")
     parser.add_argument("--labels", help="y.npy or a text file")
-    parser.add_argument("--lengths", help="accepted for symmetry; padded frames are computed as real ones")
+    parser.add_argument("--lengths", help="frames of every clip (.npy or text): crop each batch to its longest")
     parser.add_argument("--synthetic", nargs=3, type=int, metavar=("N", "T", "F"), help="random features instead")
     parser.add_argument("--classes", type=int, default=8, help="at least this many (default: 8)")
     parser.add_argument("--batch", type=int, default=64, help="default: 64")

@@ -1,12 +1,37 @@
 #include "command.h"
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 
 #include "serene/core/thread_pool.h"
 
 namespace serene::cli {
+namespace {
+
+// A text option that stands for "choose yourself" when it is not given; the help shows what is chosen.
+std::shared_ptr<cxxopts::Value> text_option(const std::string& chosen) {
+  return cxxopts::value<std::string>()->default_value(chosen);
+}
+
+// cxxopts names a value that does not parse, but not its option: " --threads" for "Argument 'many' failed to parse".
+std::string option_of_value(int argc, char** argv, const std::string& problem) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (!word.starts_with("--")) continue;
+    const std::size_t equals = word.find('=');
+    const std::string value = equals != std::string::npos ? word.substr(equals + 1) : i + 1 < argc ? argv[i + 1] : "";
+    if (!value.empty() && problem.starts_with("Argument ") && problem.find(value) != std::string::npos) {
+      return " " + printable(word.substr(0, equals));
+    }
+  }
+  return "";
+}
+
+}  // namespace
 
 Arguments::Arguments(const std::string& name, const std::string& summary, const std::string& usage)
     : name_(name), options_("serene " + name, summary) {
@@ -18,8 +43,8 @@ Arguments::Arguments(const std::string& name, const std::string& summary, const 
 void Arguments::add_common() {
   options_.add_options("Common")
       ("threads", "Threads; results do not depend on it", cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N")
-      ("data", "Folder that holds the corpora (else $SERENE_DATA, ../shared/data, ./data)", cxxopts::value<std::string>()->default_value(""), "DIR")
-      ("cache", "Folder of cached features; \"off\" keeps none (else ~/.cache/serene)", cxxopts::value<std::string>()->default_value(""), "DIR")
+      ("data", "Folder that holds the corpora", text_option("$SERENE_DATA, ../shared/data or ./data"), "DIR")
+      ("cache", "Folder of cached features; \"off\" keeps none", text_option("~/.cache/serene"), "DIR")
       ("q,quiet", "No progress on stderr");
 }
 
@@ -28,7 +53,7 @@ bool Arguments::parse(int argc, char** argv) {
     options_.parse_positional({"args"});
     result_ = options_.parse(argc, argv);
   } catch (const std::exception& e) {
-    throw Error(ErrorCode::usage, "serene " + name_, printable(e.what(), 300)).hint("see serene " + name_ + " --help");
+    throw Error(ErrorCode::usage, "serene " + name_ + option_of_value(argc, argv, e.what()), printable(e.what(), 300)).hint("see serene " + name_ + " --help");
   }
   if (!has("help")) return true;
   std::vector<std::string> groups;
@@ -50,6 +75,43 @@ int Arguments::threads() const {
   const int n = get<int>("threads");
   if (n < 1 || n > 1024) throw Error(ErrorCode::usage, "--threads", "out of range").expected("1..1024").got(std::to_string(n));
   return n;
+}
+
+void make_folder(const std::string& path) {
+  std::error_code failed;
+  std::filesystem::create_directories(path, failed);
+  if (failed) throw Error(ErrorCode::input, printable(path, 500), "cannot make the folder: " + failed.message());
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code unseen;
+  return std::filesystem::is_directory(path, unseen);
+}
+
+std::string model_file(const std::string& path) {
+  if (!is_folder(path)) return path;
+  const std::string file = path + "/best.safetensors";
+  std::error_code unseen;
+  if (!std::filesystem::exists(file, unseen)) {
+    throw Error(ErrorCode::not_found, path, "holds no trained model: there is no best.safetensors");
+  }
+  return file;
+}
+
+std::vector<int> int_list(const std::string& option, const std::string& text) {
+  std::vector<int> list;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    int value = 0;
+    const auto read = std::from_chars(at, end, value);
+    if (read.ec != std::errc() || (read.ptr != end && *read.ptr != ',')) {
+      throw Error(ErrorCode::usage, option, "not a list of numbers").expected("such as 0,2").got(printable(text, 80));
+    }
+    list.push_back(value);
+    if (read.ptr == end) return list;
+    at = read.ptr + 1;
+  }
 }
 
 void print(const std::string& text) {

@@ -3,6 +3,8 @@
 // Results go to stdout, progress and remarks to stderr. Exit codes: 0 done, 1 usage, 2 bad input, 3 internal error.
 #pragma once
 
+// A list option takes one value each time it is given: file names and JSON values may hold commas.
+#define CXXOPTS_VECTOR_DELIMITER '\0'
 #include <cxxopts.hpp>
 #include <string>
 #include <vector>
@@ -47,6 +49,9 @@ class Arguments {
   }
   std::vector<std::string> positional() const;
   int threads() const;
+  // --data and --cache; "" when not given: the library looks for itself.
+  std::string data() const { return has("data") ? get<std::string>("data") : ""; }
+  std::string cache() const { return has("cache") ? get<std::string>("cache") : ""; }
   bool quiet() const { return has("quiet"); }
 
  private:
@@ -55,6 +60,14 @@ class Arguments {
   cxxopts::ParseResult result_;
   std::vector<std::string> examples_;
 };
+
+// The file of the model that `path` names: best.safetensors of a run folder, or the path itself.
+std::string model_file(const std::string& path);
+void make_folder(const std::string& path);  // and those above; throws Error(input)
+bool is_folder(const std::string& path);  // false too when it cannot be looked at
+
+// "0,2" -> {0, 2}. Throws Error(usage) that names the option.
+std::vector<int> int_list(const std::string& option, const std::string& text);
 
 // Writes text to stdout; throws Error(input) when that fails (a full disk, a closed pipe).
 void print(const std::string& text);

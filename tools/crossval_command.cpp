@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 // The result of one fold on disk, and the key of what made it: a result of another config or corpus is made again.
 class FoldStore {
  public:
-  FoldStore(const std::string& folder, const std::string& key) : folder_(folder), key_(key) { fs::create_directories(folder); }
+  FoldStore(const std::string& folder, const std::string& key) : folder_(folder), key_(key) {}
 
   bool load(std::uint64_t seed, const Split& split, FoldResult& result) const {
     const std::string path = path_of(seed, split);
@@ -80,10 +80,10 @@ void report(const CrossValidation& summary, const RunConfig& config, const Featu
 int crossval_command(int argc, char** argv) {
   Arguments args("crossval", "Cross-validate a config: train and test every fold of a protocol with several seeds.", "CONFIG.json");
   args.add()
-      ("protocol", "ravdess-luna5, ravdess-emobox6, cremad-hicmae5, random10, kaggle-leaky, ... (else the config's)", cxxopts::value<std::string>(), "NAME")
+      ("protocol", "ravdess-luna5, ravdess-emobox6, cremad-hicmae5, random10, kaggle-leaky, holdout (default: the config's)", cxxopts::value<std::string>(), "NAME")
       ("seeds", "Number of seeds; a figure to quote needs three", cxxopts::value<int>()->default_value("3"), "N")
       ("first-seed", "The first seed", cxxopts::value<std::uint64_t>()->default_value("1"), "N")
-      ("folds", "Only these folds, such as 0,2", cxxopts::value<std::vector<int>>(), "LIST")
+      ("folds", "Only these folds, such as 0,2 (default: all)", cxxopts::value<std::string>(), "LIST")
       ("run", "Folder of results; folds found there are not trained again", cxxopts::value<std::string>()->default_value("runs/<config>-<protocol>"), "DIR")
       ("set", "Set a key of the config; may be repeated", cxxopts::value<std::vector<std::string>>(), "KEY=VALUE")
       ("json", "The summary as JSON on stdout");
@@ -106,10 +106,13 @@ int crossval_command(int argc, char** argv) {
   const int seeds = args.get<int>("seeds");
   if (seeds < 1 || seeds > 1000) throw Error(ErrorCode::usage, "--seeds", "out of range").expected("1..1000").got(std::to_string(seeds));
   const std::string folder = args.has("run") ? args.get<std::string>("run") : "runs/" + config.name + "-" + config.split.protocol;
-  const std::vector<int> folds = args.has("folds") ? args.get<std::vector<int>>("folds") : std::vector<int>{};
+  const std::vector<int> folds = args.has("folds") ? int_list("--folds", args.get<std::string>("folds")) : std::vector<int>{};
+
+  make_folder(folder);
 
   ThreadPool pool(args.threads());
-  const FeatureSet features = load_features_with_progress(config, args.get<std::string>("data"), args.get<std::string>("cache"), pool, args.quiet());
+  const FeatureSet features = load_features_with_progress(config, args.data(), args.cache(), pool, args.quiet());
+  check_model(config, features, files[0]);
   std::vector<FoldResult> results;
   for (int s = 0; s < seeds; ++s) {
     config.seed = config.split.seed = args.get<std::uint64_t>("first-seed") + static_cast<std::uint64_t>(s);

@@ -71,7 +71,7 @@ int data_command(int argc, char** argv) {
   if (!args.parse(argc, argv)) return 0;
   const auto words = args.positional();
   if (words.size() != 2) throw Error(ErrorCode::usage, "serene data", "an action and a corpus are needed").hint("see serene data --help");
-  const Manifest manifest = open_corpus(words[1], args.get<std::string>("data"));
+  const Manifest manifest = open_corpus(words[1], args.data());
   if (words[0] == "check") return check(manifest, args);
   if (words[0] == "list") return list(manifest, args);
   if (words[0] == "splits") return splits(manifest, args);

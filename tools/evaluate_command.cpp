@@ -41,18 +41,23 @@ FeatureSet features_for(const Checkpoint& c, const Manifest& manifest, const Arg
   JsonReader reader(c.features, "features");
   const FeatureConfig config = feature_config_from_json(reader);
   Progress bar("features", args.quiet());
-  FeatureSet set = load_features(manifest, config, args.get<std::string>("cache"), pool, [&](std::size_t done, std::size_t total) { bar.update(done, total); });
+  FeatureSet set = load_features(manifest, config, args.cache(), pool, [&](std::size_t done, std::size_t total) { bar.update(done, total); });
   bar.finish();
   remark_skipped(set.manifest);
   return set;
 }
 
 Job job_of_run(const std::string& path, const Arguments& args, ThreadPool& pool) {
+  for (const char* option : {"protocol", "fold", "seed"}) {
+    if (args.has(option)) {
+      throw Error(ErrorCode::usage, std::string("--") + option, "a run is tested on its own split").hint("add --corpus NAME or --manifest FILE");
+    }
+  }
   const RunFolder folder(path);
   const RunConfig config = folder.read_config();
   Job job;
-  job.checkpoint = read_checkpoint(folder.file("best.safetensors"));
-  job.features = load_features_with_progress(config, args.get<std::string>("data"), args.get<std::string>("cache"), pool, args.quiet());
+  job.checkpoint = read_checkpoint(model_file(path));
+  job.features = load_features_with_progress(config, args.data(), args.cache(), pool, args.quiet());
   const Split split = folder.read_split(job.features.manifest);
   job.leaky = split.protocol == kaggle_leaky;
   const std::string part = args.get<std::string>("part");
@@ -69,7 +74,9 @@ Job job_of_model(const std::string& path, const Arguments& args, ThreadPool& poo
     throw Error(ErrorCode::usage, path, "a model alone does not say what to test it on").hint("add --corpus NAME or --manifest FILE, or give the run folder");
   }
   const std::string& source = args.has("manifest") ? args.get<std::string>("manifest") : args.get<std::string>("corpus");
-  const Manifest manifest = with_labels_of(job.checkpoint, open_corpus(source, args.get<std::string>("data")));
+  const Manifest manifest = with_labels_of(job.checkpoint, open_corpus(source, args.data()));
+  const auto trained_by = job.checkpoint.notes.find("protocol");
+  job.leaky = trained_by != job.checkpoint.notes.end() && trained_by->second.starts_with(kaggle_leaky);
   job.features = features_for(job.checkpoint, manifest, args, pool);
   job.title = fs::path(path).filename().string(), job.protocol = job.features.manifest.name;
   for (std::size_t i = 0; i < job.features.clips.size(); ++i) job.clips.push_back(i);
@@ -123,10 +130,10 @@ int evaluate_command(int argc, char** argv) {
   if (part != "test" && part != "validation" && part != "all") throw Error(ErrorCode::usage, "--part", "unknown").expected("test, validation or all").got(printable(part));
 
   ThreadPool pool(args.threads());
-  const bool run = fs::is_directory(files[0]);
+  const bool run = is_folder(files[0]);
   const Job job = run && !args.has("corpus") && !args.has("manifest")
                       ? job_of_run(files[0], args, pool)
-                      : job_of_model(run ? files[0] + "/best.safetensors" : files[0], args, pool);
+                      : job_of_model(model_file(files[0]), args, pool);
   const Dataset dataset(job.features, job.checkpoint.normalizer);
   std::vector<Prediction> predictions;
   const Evaluation e = score(job, dataset, job.title, pool, &predictions);

@@ -1,5 +1,6 @@
 // serene features: features of audio files as NumPy arrays.
 #include <filesystem>
+#include <map>
 
 #include "command.h"
 #include "serene/audio/features.h"
@@ -25,6 +26,18 @@ std::string npy_path(const std::string& folder, const std::string& file) {
   return (fs::path(folder) / fs::path(file).stem()).string() + ".npy";
 }
 
+// Two audio files of one name would write the same .npy.
+void refuse_same_names(const std::string& folder, const std::vector<std::string>& files) {
+  std::map<std::string, std::string> taken;
+  for (const std::string& file : files) {
+    const auto [at, fresh] = taken.emplace(npy_path(folder, file), file);
+    if (!fresh) {
+      throw Error(ErrorCode::usage, printable(file, 500), "would overwrite the features of " + printable(at->second, 500))
+          .hint("write them to different folders with --out");
+    }
+  }
+}
+
 }  // namespace
 
 int features_command(int argc, char** argv) {
@@ -42,9 +55,8 @@ int features_command(int argc, char** argv) {
   const auto files = args.positional();
   if (files.empty()) throw Error(ErrorCode::usage, "serene features", "at least one audio file is needed").hint("see serene features --help");
   const std::string folder = args.get<std::string>("out");
-  std::error_code failed;
-  fs::create_directories(folder, failed);
-  if (failed) throw Error(ErrorCode::input, folder, "cannot make the folder: " + failed.message());
+  refuse_same_names(folder, files);
+  make_folder(folder);
   std::vector<std::string> lines(files.size()), problems(files.size());
   ThreadPool pool(args.threads());
   pool.run(static_cast<Index>(files.size()), [&](Index i, int) {

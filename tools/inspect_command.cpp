@@ -1,6 +1,4 @@
 // serene inspect: what a model or config is made of.
-#include <filesystem>
-
 #include "command.h"
 #include "inspect.h"
 #include "serene/audio/feature_config.h"
@@ -105,13 +103,19 @@ int inspect_command(int argc, char** argv) {
   const Index frames = args.get<long>("frames"), classes = args.get<long>("classes");
   if (frames < 1 || frames > 1000000) throw Error(ErrorCode::usage, "--frames", "out of range").expected("1..1000000").got(std::to_string(frames));
   if (classes < 2 || classes > 65536) throw Error(ErrorCode::usage, "--classes", "out of range").expected("2..65536").got(std::to_string(classes));
-  std::string path = files[0];
-  if (std::filesystem::is_directory(path)) path += "/best.safetensors";
+  const std::string path = model_file(files[0]);
   if (path.ends_with(".json")) {
     const RunConfig config = load_run_config(path);
     const Index labels = config.labels.empty() ? classes : static_cast<Index>(config.labels.size());
     const auto model = with_context(path, [&] { return build_model<float>(config.model, dimension(feature_config_of(config)), labels); });
-    print(args.has("json") ? model_to_json(model, frames).dump(2) + "\n" : describe_model(model, frames));
+    const Json features = to_json(feature_config_of(config));
+    if (args.has("json")) {
+      Json json = model_to_json(model, frames);
+      json["features"] = features;
+      print(json.dump(2) + "\n");
+    } else {
+      print("features " + features.dump() + "\n" + describe_model(model, frames));
+    }
     return 0;
   }
   const Checkpoint c = read_checkpoint(path);

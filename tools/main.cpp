@@ -1,11 +1,13 @@
 // serene: train, evaluate and run speech emotion models from the command line.
 #include <csignal>
 #include <cstdio>
-#include <cstring>
+#include <filesystem>
 #include <new>
+#include <string>
 
 #include "command.h"
 #include "serene/core/gemm.h"
+#include "serene/eval/text_table.h"
 #include "serene/version.h"
 
 namespace {
@@ -23,11 +25,17 @@ constexpr Command kCommands[] = {
     {"data", "Check a corpus, list it as a manifest, show its splits", serene::cli::data_command},
 };
 
-void help(std::FILE* to) {
-  std::fputs("serene: speech emotion recognition engine\n\nUsage: serene COMMAND [OPTIONS]\n\nCommands:\n", to);
-  for (const Command& c : kCommands) std::fprintf(to, "  %-10s %s\n", c.name, c.summary);
-  std::fputs("\nserene COMMAND --help explains a command. serene --version shows the version.\n"
-             "Exit codes: 0 done, 1 usage, 2 bad input, 3 internal error.\n", to);
+std::string help() {
+  std::string text = "serene: speech emotion recognition engine\n\nUsage: serene COMMAND [OPTIONS]\n\nCommands:\n";
+  for (const Command& c : kCommands) text += "  " + serene::pad_right(c.name, 10) + " " + c.summary + "\n";
+  return text + "\nserene COMMAND --help explains a command. serene --version shows the version.\n"
+                "Exit codes: 0 done, 1 usage, 2 bad input, 3 internal error.\n";
+}
+
+std::string names_of_commands() {
+  std::string text;
+  for (const Command& c : kCommands) text += (text.empty() ? "" : ", ") + std::string(c.name);
+  return text;
 }
 
 int exit_code(ErrorCode code) {
@@ -42,15 +50,17 @@ int exit_code(ErrorCode code) {
 }
 
 int run(int argc, char** argv) {
-  const char* name = argc > 1 ? argv[1] : "";
-  if (std::strcmp(name, "--help") == 0 || std::strcmp(name, "-h") == 0 || std::strcmp(name, "help") == 0) return help(stdout), 0;
-  if (std::strcmp(name, "--version") == 0) return std::printf("serene %s (%s kernels)\n", SERENE_VERSION, serene::cpu_kernels()), 0;
-  for (const Command& c : kCommands) {
-    if (std::strcmp(name, c.name) == 0) return c.run(argc - 1, argv + 1);
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name == "--help" || name == "-h" || name == "help") return serene::cli::print(help()), 0;
+  if (name == "--version") {
+    serene::cli::print(std::string("serene ") + SERENE_VERSION + " (" + serene::cpu_kernels() + " kernels)\n");
+    return 0;
   }
-  if (*name != 0) std::fprintf(stderr, "serene: no command '%s'\n", serene::printable(name).c_str());
-  help(stderr);
-  return 1;
+  for (const Command& c : kCommands) {
+    if (name == c.name) return c.run(argc - 1, argv + 1);
+  }
+  const std::string problem = name.empty() ? "a command is needed" : "no command '" + serene::printable(name) + "'";
+  throw serene::Error(ErrorCode::usage, "", problem).expected(names_of_commands()).hint("see serene --help");
 }
 
 }  // namespace
@@ -65,6 +75,9 @@ int main(int argc, char** argv) {
     return exit_code(e.code());
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "serene: out of memory\n");
+    return 2;
+  } catch (const std::filesystem::filesystem_error& e) {
+    std::fprintf(stderr, "serene: %s: %s\n", serene::printable(e.path1().string(), 500).c_str(), e.code().message().c_str());
     return 2;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "serene: internal error: %s\n", serene::printable(e.what(), 500).c_str());

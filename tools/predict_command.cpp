@@ -1,6 +1,5 @@
 // serene predict: probabilities of each emotion for audio files.
 #include <algorithm>
-#include <filesystem>
 #include <optional>
 
 #include "command.h"
@@ -64,16 +63,14 @@ Json json_of(const Recognizer& r, const std::vector<std::string>& files, const s
 
 int predict_command(int argc, char** argv) {
   Arguments args("predict", "Tell the emotion of audio files: WAV, FLAC, Ogg, Opus or MP3 at any rate.", "MODEL.safetensors|RUN FILE...");
-  args.add()("json", "JSON instead of a table")
+  args.add()("json", "JSON instead of a table; files that cannot be used are in it with their error")
             ("threads", "Threads", cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
   args.example("serene predict runs/first/best.safetensors clip.wav other.flac");
   if (!args.parse(argc, argv)) return 0;
   auto files = args.positional();
   if (files.size() < 2) throw Error(ErrorCode::usage, "serene predict", "a model and at least one audio file are needed").hint("see serene predict --help");
-  std::string model = files[0];
+  const Recognizer recognizer = Recognizer::open(model_file(files[0]));
   files.erase(files.begin());
-  if (std::filesystem::is_directory(model)) model += "/best.safetensors";
-  const Recognizer recognizer = Recognizer::open(model);
   std::vector<Answer> answers(files.size());
   ThreadPool pool(args.threads());
   pool.run(static_cast<Index>(files.size()), [&](Index i, int) {

@@ -9,6 +9,18 @@
 namespace serene::cli {
 namespace {
 
+// Only the number of epochs may differ from the run that is resumed.
+void refuse_differences(RunConfig wanted, const RunConfig& stored, const std::string& config_path, const std::string& folder) {
+  wanted.train.epochs = stored.train.epochs;
+  const Json ours = to_json(wanted), theirs = to_json(stored);
+  const Json changes = Json::diff(Json(theirs), Json(ours));
+  if (changes.empty()) return;
+  std::string key = changes[0].at("path").get<std::string>().substr(1);
+  std::replace(key.begin(), key.end(), '/', '.');
+  throw Error(ErrorCode::usage, config_path, printable(key) + " differs from the run in " + folder)
+      .hint("leave the config out to resume with the run's own");
+}
+
 // What the command line asks for, resolved. A resumed run is its folder's: only more epochs may be asked for.
 RunConfig resolve(const Arguments& args, const RunFolder& folder, const std::string& config_path) {
   auto overrides = args.has("set") ? args.get<std::vector<std::string>>("set") : std::vector<std::string>{};
@@ -19,13 +31,7 @@ RunConfig resolve(const Arguments& args, const RunFolder& folder, const std::str
   }
   const RunConfig stored = folder.read_config();
   if (!config_path.empty()) {
-    const Json wanted = to_json(load_run_config(config_path, overrides)), was = to_json(stored);
-    for (const auto& [key, value] : was.items()) {
-      if (wanted.at(key) != value && key != "train") {
-        throw Error(ErrorCode::usage, config_path + ": " + key, "differs from the run in " + folder.path())
-            .hint("leave the config out to resume with the run's own");
-      }
-    }
+    refuse_differences(load_run_config(config_path, overrides), stored, config_path, folder.path());
   }
   Json json = to_json(stored);
   for (const std::string& assignment : overrides) {
@@ -120,10 +126,11 @@ int train_command(int argc, char** argv) {
   if (writes && !resume && folder.has_config()) folder.open(false);  // refuse before the long work
 
   ThreadPool pool(args.threads());
-  const FeatureSet features = load_features_with_progress(config, args.get<std::string>("data"), args.get<std::string>("cache"), pool, args.quiet());
+  const FeatureSet features = load_features_with_progress(config, args.data(), args.cache(), pool, args.quiet());
   const Split split = split_of(config, folder, features, resume);
   remark("split " + split.name + ": " + std::to_string(split.train.size()) + " training, " + std::to_string(split.validation.size()) +
          " validation, " + std::to_string(split.test.size()) + " test clips");
+  check_model(config, features, files.empty() ? folder.file("config.json") : files[0]);
   if (args.has("overfit-batch")) return overfit_batch(config, features, split, pool, args.quiet());
   if (args.has("dry-run")) {
     const Experiment experiment(config, features, split, pool);

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "command.h"
+#include "serene/nn/model_builder.h"
 
 namespace serene::cli {
 namespace {
@@ -34,6 +35,10 @@ FeatureSet load_features_with_progress(const RunConfig& config, const std::strin
              (features.manifest.skipped.empty() ? "" : ", " + std::to_string(features.manifest.skipped.size()) + " skipped"));
   remark_skipped(features.manifest);
   return features;
+}
+
+void check_model(const RunConfig& config, const FeatureSet& features, const std::string& file) {
+  with_context(file, [&] { return build_model<float>(config.model, features.dim, static_cast<Index>(features.manifest.labels.size())); });
 }
 
 void run_epochs(Experiment& experiment, const RunFolder* folder, const std::string& prefix, bool quiet, bool epoch_lines) {

@@ -12,6 +12,8 @@ namespace serene::cli {
 // Features of the config's corpus with a progress bar, and a remark on every skipped clip.
 FeatureSet load_features_with_progress(const RunConfig& config, const std::string& data, const std::string& cache,
                                        ThreadPool& pool, bool quiet);
+// Throws Error naming the config's file when its model does not fit the features or classes. Quick: before any training.
+void check_model(const RunConfig& config, const FeatureSet& features, const std::string& file);
 void remark_skipped(const Manifest& manifest);
 
 // Runs epochs until the trainer has finished. folder: where each epoch is written, or nullptr. prefix stands before every line

@@ -1,6 +1,9 @@
 #include "serene/core/error.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "serene/core/utf8.h"
 
 namespace serene {
 
@@ -48,13 +51,19 @@ void Error::compose() {
 std::string printable(std::string_view text, std::size_t max_chars) {
   std::string out;
   out.reserve(text.size() < max_chars ? text.size() : max_chars + 3);
-  for (char c : text) {
+  for (std::size_t at = 0; at < text.size();) {
     if (out.size() >= max_chars) {
       out += "...";
       break;
     }
-    const auto u = static_cast<unsigned char>(c);
-    out += (u < 0x20 || u == 0x7f) ? '?' : c;
+    const std::size_t length = utf8_length(text, at);
+    const auto u = static_cast<unsigned char>(text[at]);
+    if (length == 0 || u < 0x20 || u == 0x7f) {
+      out += '?';
+    } else {
+      out += text.substr(at, length);
+    }
+    at += std::max<std::size_t>(length, 1);
   }
   return out;
 }

@@ -56,7 +56,8 @@ decltype(auto) with_context(std::string_view outer, F&& f) {
   }
 }
 
-// Makes text from outside safe to print on one line: control characters become '?', long text is cut.
+// Makes text from outside safe to print on one line: control characters and bytes that are not UTF-8 become '?', long
+// text is cut between characters.
 std::string printable(std::string_view text, std::size_t max_chars = 120);
 
 }  // namespace serene

@@ -36,9 +36,13 @@ void pack_panels(bool transposed, Index k, Index n, const S* b, Index ldb, S* pa
       for (Index i = 0; i < k * width; ++i) packed[i] = S(0);
     }
     if (transposed) {
-      for (Index c = 0; c < columns; ++c) {
-        const S* row = b + (j + c) * ldb;
-        for (Index p = 0; p < k; ++p) packed[p * width + c] = row[p];
+      constexpr Index depth = 64;  // the part of the panel that is being filled stays in L1
+      for (Index first = 0; first < k; first += depth) {
+        const Index last = first + depth < k ? first + depth : k;
+        for (Index c = 0; c < columns; ++c) {
+          const S* row = b + (j + c) * ldb;
+          for (Index p = first; p < last; ++p) packed[p * width + c] = row[p];
+        }
       }
     } else {
       for (Index p = 0; p < k; ++p) {
@@ -148,6 +152,22 @@ void multiply_rows(Index m, Index n, Index k, const S* a, Index lda, const S* pa
   }
 }
 
+// block (depth, rows) from rows of a; the usual number of rows is a constant, which makes each row a few vector moves.
+template <class S>
+void gather_block(Index depth, Index rows, const S* a, Index lda, S* block) noexcept {
+  if (rows == kTileRows) {
+    for (Index q = 0; q < depth; ++q) {
+      __builtin_prefetch(a + q * lda + 2 * kTileRows);  // of the next block
+#pragma GCC unroll 16
+      for (Index r = 0; r < kTileRows; ++r) block[q * kTileRows + r] = a[q * lda + r];
+    }
+    return;
+  }
+  for (Index q = 0; q < depth; ++q) {
+    for (Index r = 0; r < rows; ++r) block[q * rows + r] = a[q * lda + r];
+  }
+}
+
 // a transposed: rows of op(a) are columns of a. A block of them is gathered on the stack, since reading down a column of a
 // large matrix would miss the cache at every step.
 template <class S>
@@ -160,10 +180,7 @@ void multiply_columns(Index m, Index n, Index k, const S* a, Index lda, const S*
     const bool add = accumulate || p > 0;
     for (Index i = 0; i < m;) {
       const Index rows = next_rows(m - i);
-      for (Index q = 0; q < depth; ++q) {
-        const S* from = a + (p + q) * lda + i;
-        for (Index r = 0; r < rows; ++r) block[q * rows + r] = from[r];
-      }
+      gather_block(depth, rows, a + p * lda + i, lda, block);
       for (Index j = 0; j < n; j += width) {
         const Index columns = n - j < width ? n - j : width;
         tile_for<S>(rows)(depth, block, 1, rows, packed + j * k + p * width, add, c + i * ldc + j, ldc, columns);

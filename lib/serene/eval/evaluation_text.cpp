@@ -48,6 +48,9 @@ std::string summary_text(const Evaluation& e) {
   return text;
 }
 
+// An end of an interval, NaN (shown as n/a) where there is none.
+double bound(const Interval& i, double end) { return i.valid() ? end : std::numeric_limits<double>::quiet_NaN(); }
+
 std::string class_table(const Evaluation& e) {
   TextTable table({"class", "clips", "predicted", "recall %", "precision %", "F1 %"}, mark_of(e));
   for (std::size_t c = 0; c < e.labels.size(); ++c) {
@@ -183,8 +186,8 @@ std::string to_comparison(std::span<const Evaluation> evaluations) {
     double (*figure)(const Evaluation&);
   };
   static constexpr Row rows[] = {{"UAR %", [](const Evaluation& e) { return e.scores.uar; }},
-                                 {"UAR low %", [](const Evaluation& e) { return e.uar.low; }},
-                                 {"UAR high %", [](const Evaluation& e) { return e.uar.high; }},
+                                 {"UAR low %", [](const Evaluation& e) { return bound(e.uar, e.uar.low); }},
+                                 {"UAR high %", [](const Evaluation& e) { return bound(e.uar, e.uar.high); }},
                                  {"WAR %", [](const Evaluation& e) { return e.scores.war; }},
                                  {"macro-F1 %", [](const Evaluation& e) { return e.scores.macro_f1; }},
                                  {"worst speaker %", [](const Evaluation& e) { return e.speaker_uar.min; }},

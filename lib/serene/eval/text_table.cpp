@@ -12,6 +12,17 @@ std::size_t width_of(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
+// "12.50", "-3", "61.2 ± 1.3", "75 x 128", "[55.1, 63.0]"; "n/a" and "" fit any column.
+bool looks_like_number(const std::string& cell) {
+  if (cell.empty() || cell == "n/a" || cell == "-") return true;
+  bool digit = false, letter = false;
+  for (const char c : cell) {
+    digit |= c >= '0' && c <= '9';
+    letter |= c != 'x' && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
+  }
+  return digit && !letter;
+}
+
 }  // namespace
 
 std::string fixed(double value, int digits) {
@@ -45,15 +56,21 @@ void TextTable::row(std::vector<std::string> cells) {
 
 std::string TextTable::str() const {
   std::vector<std::size_t> widths(rows_.front().size(), 0);
-  for (const auto& row : rows_) {
-    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
-  }
-  std::string text;
+  std::vector<bool> numbers(widths.size(), rows_.size() > 1);
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     for (std::size_t c = 0; c < widths.size(); ++c) {
-      text += c == 0 ? pad_right(rows_[r][c], widths[c]) : "  " + pad_left(rows_[r][c], widths[c]);
+      widths[c] = std::max(widths[c], width_of(rows_[r][c]));
+      if (r > 0 && !looks_like_number(rows_[r][c])) numbers[c] = false;
     }
-    text += mark_ + "\n";
+  }
+  std::string text;
+  for (const auto& row : rows_) {
+    std::string line;
+    for (std::size_t c = 0; c < widths.size(); ++c) {
+      line += (c == 0 ? "" : "  ") + (numbers[c] ? pad_left(row[c], widths[c]) : pad_right(row[c], widths[c]));
+    }
+    if (mark_.empty()) line.erase(line.find_last_not_of(' ') + 1);
+    text += line + mark_ + "\n";
   }
   return text;
 }

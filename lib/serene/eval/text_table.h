@@ -15,7 +15,7 @@ std::string percent(double fraction);
 std::string pad_left(const std::string& text, std::size_t width);
 std::string pad_right(const std::string& text, std::size_t width);
 
-// First column to the left, the others to the right, two spaces between; `mark` ends every line.
+// Columns of numbers stand to the right, columns with words to the left, two spaces between; `mark` ends every line.
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header, std::string mark = "");

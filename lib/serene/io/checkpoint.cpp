@@ -17,6 +17,8 @@ constexpr const char* kFormat = "serene-checkpoint-1";
 constexpr double kReplayTolerance = 1e-4;
 constexpr std::size_t kMaxExamples = 16;
 constexpr Index kMaxInputChannels = 1 << 16;
+// A small file can describe a graph whose passes would fill any machine.
+constexpr std::size_t kMaxPassBytes = std::size_t{4} << 30;
 
 // SHA-256 over all texts but the sum itself and all tensors, in sorted order: any changed bit of the file's meaning shows.
 class ContentSum {
@@ -101,7 +103,12 @@ void read_graph(const SafeTensors& file, Checkpoint& c) {
   c.temperature = r.number_in("temperature", 1e-3, 1e3, 1.0);
   r.finish();
   if (c.labels.size() < 2) throw Error(ErrorCode::input, "head.labels", "fewer than two labels");
+  const std::set<std::string> different(c.labels.begin(), c.labels.end());
+  if (different.size() < c.labels.size() || different.count("") != 0) {
+    throw Error(ErrorCode::input, "head.labels", "an empty label, or one that stands there twice");
+  }
   const Json notes = parse_json(file.metadata("notes"), "notes");
+  if (!notes.is_object()) throw Error(ErrorCode::input, "notes", "wrong type").expected("object").got(json_type(notes));
   for (const auto& [key, value] : notes.items()) {
     if (!value.is_string()) throw Error(ErrorCode::input, "notes." + printable(key), "not a text");
     c.notes[key] = value.get<std::string>();
@@ -109,8 +116,16 @@ void read_graph(const SafeTensors& file, Checkpoint& c) {
   if (file.metadata().contains("state")) c.state_json = parse_json(file.metadata("state"), "state");
 }
 
+Error wrong_shape(const std::string& name, const std::vector<Index>& expected, const std::vector<Index>& got) {
+  return Error(ErrorCode::input, name, "wrong shape").expected(Json(expected).dump()).got(Json(got).dump());
+}
+
 void read_parameters(const SafeTensors& file, Checkpoint& c, std::set<std::string>& unread) {
   const Model<float> model = build_model_of(c);
+  // Before the memory is taken: a graph may ask for more than the file could ever hold.
+  for (const ParameterEntry& e : model.layout().entries) {
+    if (file.info(e.name).shape != e.spec.shape) throw wrong_shape(e.name, e.spec.shape, file.info(e.name).shape);
+  }
   c.params.assign(static_cast<std::size_t>(model.layout().size), 0.0f);
   for (const ParameterEntry& e : model.layout().entries) {
     const auto values = file.get<float>(e.name, e.spec.shape);
@@ -123,6 +138,9 @@ void read_normalizer(const SafeTensors& file, Checkpoint& c, std::set<std::strin
   if (!file.has("normalizer.mean")) return;
   c.normalizer.mean = file.get<float>("normalizer.mean", {c.input_channels});
   c.normalizer.scale = file.get<float>("normalizer.scale", {c.input_channels});
+  for (const float scale : c.normalizer.scale) {
+    if (!(scale > 0)) throw Error(ErrorCode::input, "normalizer.scale", "not above 0").got(std::to_string(scale));
+  }
   unread.erase("normalizer.mean");
   unread.erase("normalizer.scale");
 }
@@ -162,6 +180,9 @@ void replay(const Checkpoint& c) {
 void write_checkpoint(const std::string& path, const Checkpoint& c) {
   Collector out;
   const Model<float> model = build_model_of(c);
+  if (static_cast<Index>(c.params.size()) != model.layout().size) {
+    throw Error(ErrorCode::internal, path, "the weights are not those of the model");
+  }
   for (const ParameterEntry& e : model.layout().entries) {
     out.add(e.name, e.spec.shape, std::span(c.params).subspan(static_cast<std::size_t>(e.offset),
                                                               static_cast<std::size_t>(e.spec.size())));
@@ -202,7 +223,7 @@ Checkpoint read_checkpoint(const std::string& path, const CheckpointOptions& opt
     read_normalizer(file, c, unread);
     read_examples(file, c, unread);
     for (const std::string& name : names) {
-      if (name.starts_with("state.")) c.state[name.substr(6)] = file.get<float>(name), unread.erase(name);
+      if (unread.count(name) != 0 && name.starts_with("state.")) c.state[name.substr(6)] = file.get<float>(name), unread.erase(name);
     }
     if (!unread.empty()) throw Error(ErrorCode::input, printable(*unread.begin()), "a tensor that the model does not have");
     if (options.replay) replay(c);
@@ -220,6 +241,11 @@ std::vector<double> probabilities_of(std::span<const float> logits, double tempe
 }
 
 std::vector<double> classify(const Checkpoint& c, const Model<float>& model, Index frames, std::span<const float> features) {
+  if (frames < 1 || static_cast<Index>(features.size()) != frames * c.input_channels) {
+    throw Error(ErrorCode::usage, "features", "wrong size")
+        .expected(std::to_string(c.input_channels) + " values for each of " + std::to_string(frames) + " frames")
+        .got(std::to_string(features.size()));
+  }
   if (c.max_frames > 0 && frames > c.max_frames) {
     features = features.subspan(static_cast<std::size_t>((frames - c.max_frames) / 2 * c.input_channels),
                                 static_cast<std::size_t>(c.max_frames * c.input_channels));
@@ -228,9 +254,13 @@ std::vector<double> classify(const Checkpoint& c, const Model<float>& model, Ind
   std::vector<float> x(features.begin(), features.end());
   if (!c.normalizer.mean.empty()) c.normalizer.apply(x.data(), frames);
   ThreadPool pool(1);
-  Executor<float> executor(model, {.mode = Mode::inference, .max_batch = 1, .max_time = frames}, pool);
+  Executor<float> executor(model, {.mode = Mode::inference, .max_batch = 1, .max_time = frames, .max_bytes = kMaxPassBytes}, pool);
   const auto logits = executor.forward(c.params, {x.data(), {1, frames, c.input_channels}, nullptr});
-  return probabilities_of({logits.data, static_cast<std::size_t>(logits.shape.size())}, c.temperature);
+  auto answer = probabilities_of({logits.data, static_cast<std::size_t>(logits.shape.size())}, c.temperature);
+  if (!std::all_of(answer.begin(), answer.end(), [](double p) { return std::isfinite(p); })) {
+    throw Error(ErrorCode::input, "", "the model's answer is not a number").hint("its weights or the features are too large");
+  }
+  return answer;
 }
 
 Model<float> build_model_of(const Checkpoint& c) {

@@ -3,7 +3,8 @@
 //
 // Form: safetensors. Tensors "conv1.kernel", ... (F32, Keras layouts), "normalizer.mean", "normalizer.scale",
 // "example.<i>.features" (F32) and "example.<i>.probabilities" (F64), and, for resuming, "state.<name>" (F32).
-// Metadata: format, model, features, labels, notes, state (JSON texts), temperature, sha256 (of all the rest).
+// Metadata: format, sha256 (of all the rest) and the JSON texts model, features, head (labels, input_channels, max_frames,
+// temperature), notes, state.
 #pragma once
 
 #include <map>
@@ -56,7 +57,8 @@ Checkpoint read_checkpoint(const std::string& path, const CheckpointOptions& opt
 // softmax(logits / temperature) in double.
 std::vector<double> probabilities_of(std::span<const float> logits, double temperature);
 
-// Probabilities of one clip: (frames, F) features, not normalised. Deterministic; for many clips use an Executor.
+// Probabilities of one clip: (frames, F) features, not normalised. Deterministic; for many clips use an Executor. Throws Error when
+// the size is wrong, a pass would take more than 4 GiB, or the answer is not finite.
 std::vector<double> classify(const Checkpoint& checkpoint, const Model<float>& model, Index frames,
                              std::span<const float> features);
 

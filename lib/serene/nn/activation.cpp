@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "serene/core/vector_math.h"
+#include "serene/core/wide_loop.h"
 #include "serene/nn/sequence_ops.h"
 
 namespace serene {
@@ -240,13 +241,16 @@ void activate_backward(Activation a, Index rows, Index channels, const S* z, con
 template <class S>
 void add_bias_activate(Activation a, Index rows, Index channels, const S* bias, S* y, S* pre) noexcept {
   if (a == Activation::relu && bias != nullptr && pre == nullptr) {
-    for (Index r = 0; r < rows; ++r) {
-      S* row = y + r * channels;
-      for (Index c = 0; c < channels; ++c) {
-        const S z = row[c] + bias[c];
-        row[c] = z < S(0) ? S(0) : z;
+    wide_loop([=]() SERENE_WIDE {
+      for (Index r = 0; r < rows; ++r) {
+        S* row = y + r * channels;
+#pragma GCC ivdep
+        for (Index c = 0; c < channels; ++c) {
+          const S z = row[c] + bias[c];
+          row[c] = z < S(0) ? S(0) : z;
+        }
       }
-    }
+    });
     return;
   }
   for (Index r = 0; bias != nullptr && r < rows; ++r) {
@@ -261,14 +265,17 @@ template <class S>
 void add_bias_activate_backward(Activation a, Index rows, Index channels, const S* pre, const S* y, const S* dy, S* dz,
                                 S* dbias) noexcept {
   if (a == Activation::relu && dbias != nullptr) {
-    for (Index r = 0; r < rows; ++r) {
-      const Index at = r * channels;
-      for (Index c = 0; c < channels; ++c) {
-        const S up = dy[at + c], d = y[at + c] > S(0) ? up : S(0);
-        dz[at + c] = d;
-        dbias[c] += d;
+    wide_loop([=]() SERENE_WIDE {
+      for (Index r = 0; r < rows; ++r) {
+        const Index at = r * channels;
+#pragma GCC ivdep
+        for (Index c = 0; c < channels; ++c) {
+          const S up = dy[at + c], d = y[at + c] > S(0) ? up : S(0);
+          dz[at + c] = d;
+          dbias[c] += d;
+        }
       }
-    }
+    });
     return;
   }
   activate_backward(a, rows, channels, pre, y, dy, dz);

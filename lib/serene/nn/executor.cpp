@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string>
 
+#include "serene/core/wide_loop.h"
+
 namespace serene {
 
 template <class S>
@@ -70,6 +72,11 @@ void Executor<S>::plan() {
   if (training) {
     for (Index s = 0; s <= shards; ++s) shard_grads_.push_back(arena_.reserve(model_.layout().size));
     grads_ = arena_.reserve(model_.layout().size);
+  }
+  if (arena_.bytes() > options_.max_bytes) {
+    throw Error(ErrorCode::usage, "memory", "the model needs too much for " + to_string(Shape{options_.max_batch, options_.max_time, model_.input_channels()}))
+        .expected("at most " + std::to_string(options_.max_bytes >> 20) + " MiB")
+        .got(std::to_string(arena_.bytes() >> 20) + " MiB");
   }
   arena_.allocate();
 }
@@ -209,14 +216,17 @@ std::span<const S> Executor<S>::backward(std::span<const S> params, const S* dlo
 template <class S>
 void Executor<S>::reduce_gradients() {
   const Index size = model_.layout().size, shards = shard_count();
-  constexpr Index range = 8192;  // scalars; fixed, so that the work's cut does not depend on the threads
+  constexpr Index range = 2048;  // scalars, so that the sum stays in L1; fixed, so that the work's cut does not depend on the threads
   pool_.run((size + range - 1) / range, [&](Index r, int) {
     const Index begin = r * range, count = std::min(range, size - begin);
     S* const sum = arena_.at(grads_) + begin;
     std::copy_n(arena_.at(shard_grads_.back()) + begin, count, sum);
     for (Index s = 0; s < shards; ++s) {
       const S* part = arena_.at(shard_grads_[static_cast<std::size_t>(s)]) + begin;
-      for (Index j = 0; j < count; ++j) sum[j] += part[j];
+      wide_loop([=]() SERENE_WIDE {
+#pragma GCC ivdep
+        for (Index j = 0; j < count; ++j) sum[j] += part[j];
+      });
     }
   });
 }

@@ -8,6 +8,7 @@
 // One executor serves one batch at a time; the model and its parameters are only read. After construction nothing allocates.
 #pragma once
 
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -24,12 +25,14 @@ struct ExecutorOptions {
   Index shard = 8;               // samples that go through the layers together; part of the result's bits in training
   bool keep_activations = false; // inference: keep every layer's output for activation(); training always does
   bool input_gradient = false;   // also the gradient of the input
+  std::size_t max_bytes = std::numeric_limits<std::size_t>::max();  // a plan that needs more is refused
 };
 
 template <class S>
 class Executor {
  public:
-  // model and pool must outlive the executor. Throws Error(usage) when the model cannot take the shape.
+  // model and pool must outlive the executor. Throws Error(usage) when the model cannot take the shape or
+  // the plan exceeds max_bytes.
   Executor(const Model<S>& model, const ExecutorOptions& options, ThreadPool& pool);
 
   // x: (batch, time, F) with batch <= max_batch, time <= max_time; x must stay valid until backward has run.

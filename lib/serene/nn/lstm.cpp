@@ -2,6 +2,7 @@
 
 #include "serene/core/gemm.h"
 #include "serene/core/vector_math.h"
+#include "serene/core/wide_loop.h"
 
 namespace serene {
 namespace {
@@ -10,13 +11,19 @@ namespace {
 template <class S>
 void step_forward(Index u, const S* __restrict bias, S* __restrict z, S* __restrict c, S* __restrict tanh_c,
                   S* __restrict h) noexcept {
-  for (Index j = 0; j < 4 * u; ++j) z[j] += bias[j];
+  wide_loop([&]() SERENE_WIDE {
+    for (Index j = 0; j < 4 * u; ++j) z[j] += bias[j];
+  });
   vec_sigmoid(2 * u, z, z);
   vec_tanh(u, z + 2 * u, z + 2 * u);
   vec_sigmoid(u, z + 3 * u, z + 3 * u);
-  for (Index j = 0; j < u; ++j) c[j] = z[u + j] * c[j] + z[j] * z[2 * u + j];
+  wide_loop([&]() SERENE_WIDE {
+    for (Index j = 0; j < u; ++j) c[j] = z[u + j] * c[j] + z[j] * z[2 * u + j];
+  });
   vec_tanh(u, c, tanh_c);
-  for (Index j = 0; j < u; ++j) h[j] = z[3 * u + j] * tanh_c[j];
+  wide_loop([&]() SERENE_WIDE {
+    for (Index j = 0; j < u; ++j) h[j] = z[3 * u + j] * tanh_c[j];
+  });
 }
 
 // Its gradient: dh (U) is complete, dc (U) holds the gradient from later steps and becomes that for earlier ones, da
@@ -24,15 +31,18 @@ void step_forward(Index u, const S* __restrict bias, S* __restrict z, S* __restr
 template <class S>
 void step_backward(Index u, const S* __restrict gates, const S* __restrict c_prev, const S* __restrict tanh_c,
                    const S* __restrict dh, S* __restrict dc, S* __restrict da) noexcept {
-  for (Index j = 0; j < u; ++j) {
-    const S i = gates[j], f = gates[u + j], g = gates[2 * u + j], o = gates[3 * u + j];
-    const S dcj = dc[j] + dh[j] * o * (1 - tanh_c[j] * tanh_c[j]);
-    da[j] = dcj * g * i * (1 - i);
-    da[u + j] = dcj * c_prev[j] * f * (1 - f);
-    da[2 * u + j] = dcj * i * (1 - g * g);
-    da[3 * u + j] = dh[j] * tanh_c[j] * o * (1 - o);
-    dc[j] = dcj * f;
-  }
+  wide_loop([=]() SERENE_WIDE {
+#pragma GCC ivdep
+    for (Index j = 0; j < u; ++j) {
+      const S i = gates[j], f = gates[u + j], g = gates[2 * u + j], o = gates[3 * u + j];
+      const S dcj = dc[j] + dh[j] * o * (1 - tanh_c[j] * tanh_c[j]);
+      da[j] = dcj * g * i * (1 - i);
+      da[u + j] = dcj * c_prev[j] * f * (1 - f);
+      da[2 * u + j] = dcj * i * (1 - g * g);
+      da[3 * u + j] = dh[j] * tanh_c[j] * o * (1 - o);
+      dc[j] = dcj * f;
+    }
+  });
 }
 
 }  // namespace
@@ -175,9 +185,13 @@ void Lstm<S>::backward_from(Params<const S> p, SeqView<const S> x, SeqView<const
       if (t >= x.length(b)) continue;
       S* dh = s.dh + b * u;
       const bool last = options_.go_backwards ? t == 0 : t + 1 == x.length(b);
-      if (!last) std::fill_n(dh, u, S(0));
-      if (!options_.return_sequences) continue;
-      for (Index j = 0; j < u; ++j) dh[j] += dy.frame(b, t)[j];
+      if (!options_.return_sequences) {
+        if (!last) std::fill_n(dh, u, S(0));
+      } else if (last) {
+        for (Index j = 0; j < u; ++j) dh[j] += dy.frame(b, t)[j];
+      } else {
+        std::copy_n(dy.frame(b, t), u, dh);
+      }
     }
     if (t + later >= 0 && t + later < time)
       gemm_packed(Trans::no, batch, u, 4 * u, s.da + (t + later) * 4 * u, time * 4 * u, s.packed_recurrent, true, s.dh,

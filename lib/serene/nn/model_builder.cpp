@@ -37,11 +37,13 @@ Index units_of(JsonReader& r, const char* key, const Place& at) {
   return r.integer_in(key, 1, kMaxUnits);
 }
 
+// default_stride -1: a pooling, whose stride is its size and which has no dilation.
 Window window_of(JsonReader& r, const char* size_key, Index default_stride) {
   Window w;
-  w.size = r.integer_in(size_key, 1, kMaxUnits);
-  w.stride = r.integer_in("strides", 1, kMaxUnits, default_stride < 0 ? w.size : default_stride);
-  w.dilation = default_stride < 0 ? 1 : r.integer_in("dilation_rate", 1, kMaxUnits, 1);
+  const bool pool = default_stride < 0;
+  w.size = pool ? r.integer_in(size_key, 1, kMaxUnits, 2) : r.integer_in(size_key, 1, kMaxUnits);
+  w.stride = r.integer_in("strides", 1, kMaxUnits, pool ? w.size : default_stride);
+  w.dilation = pool ? 1 : r.integer_in("dilation_rate", 1, kMaxUnits, 1);
   w.padding = parse_padding(r.choice("padding", {"valid", "same", "causal"}, "valid"));
   return w;
 }
@@ -53,7 +55,7 @@ Activation activation_of(JsonReader& r, const char* fallback = "linear") {
 RecurrentOptions recurrent_of(JsonReader& r) {
   RecurrentOptions o;
   o.units = r.integer_in("units", 1, kMaxUnits);
-  o.return_sequences = r.boolean("return_sequences", true);
+  o.return_sequences = r.boolean("return_sequences", false);
   o.go_backwards = r.boolean("go_backwards", false);
   return o;
 }
@@ -138,12 +140,12 @@ std::vector<NamedLayer<S>> make_layers(const Json& list, const std::string& path
     const std::string place = path + "[" + std::to_string(i) + "]";
     JsonReader r(list[i], place);
     const std::string type = r.text("type");
+    at.channels = shape.channels;
+    LayerPtr<S> layer = with_context(place, [&] { return make_layer<S>(type, r, at, depth); });
     const std::string name = r.text("name", type + "_" + std::to_string(i));
     if (name.empty() || name.size() > 64 || name.find_first_of(". \t\n/\"") != std::string::npos) {
       throw Error(ErrorCode::input, r.path_of("name"), "not a usable name").expected("1 to 64 characters without dots and blanks");
     }
-    at.channels = shape.channels;
-    LayerPtr<S> layer = with_context(place, [&] { return make_layer<S>(type, r, at, depth); });
     r.finish();
     shape = with_context(place, [&] { return layer->plan(shape, Mode::inference).out; });
     layers.push_back({name, std::move(layer)});
@@ -162,7 +164,7 @@ Model<S> build_model(const Json& model, Index input_channels, Index classes, con
   // A probe of two lengths tells whether time is gone at the end.
   const Shape a = built.shapes({1, kProbeFrames, input_channels}).back(), b = built.shapes({1, kProbeFrames / 2, input_channels}).back();
   if (built.output_channels() != classes || a.time != 1 || b.time != 1) {
-    throw Error(ErrorCode::usage, path, "does not end in one vector of classes")
+    throw Error(ErrorCode::input, path, "does not end in one vector of classes")
         .expected("(1, 1, " + std::to_string(classes) + ")").got(to_string(a))
         .hint("end with a pooling over time and dense with \"units\": \"classes\"");
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "serene/core/wide_loop.h"
 #include "serene/nn/sequence_ops.h"
 
 namespace serene {
@@ -24,36 +25,45 @@ Span window_span(const Window& w, Index o, Index left, Index n) {
 template <class S>
 void max_of_frames(const S* x, Span span, Index channels, S* best, S* winner) {
   std::copy_n(x + span.first * channels, channels, best);
-  for (Index t = span.first + 1; t < span.last; ++t) {
-    const S* row = x + t * channels;
-    for (Index c = 0; c < channels; ++c) {
-      const S v = row[c], b = best[c];
-      best[c] = v > b ? v : b;
+  wide_loop([=]() SERENE_WIDE {
+    for (Index t = span.first + 1; t < span.last; ++t) {
+      const S* row = x + t * channels;
+#pragma GCC ivdep
+      for (Index c = 0; c < channels; ++c) {
+        const S v = row[c], b = best[c];
+        best[c] = v > b ? v : b;
+      }
     }
-  }
+  });
   if (winner == nullptr) return;
   std::fill_n(winner, channels, S(0));
-  for (Index t = span.last - 1; t >= span.first; --t) {
-    const S* row = x + t * channels;
-    const S place = static_cast<S>(t - span.first);
-    for (Index c = 0; c < channels; ++c) {
-      const S w = winner[c];
-      winner[c] = row[c] == best[c] ? place : w;
+  wide_loop([=]() SERENE_WIDE {
+    for (Index t = span.last - 1; t >= span.first; --t) {
+      const S* row = x + t * channels;
+      const S place = static_cast<S>(t - span.first);
+#pragma GCC ivdep
+      for (Index c = 0; c < channels; ++c) {
+        const S w = winner[c];
+        winner[c] = row[c] == best[c] ? place : w;
+      }
     }
-  }
+  });
 }
 
 // dx += dy where the frame won.
 template <class S>
 void max_of_frames_backward(const S* dy, const S* winner, Span span, Index channels, S* dx) {
-  for (Index t = span.first; t < span.last; ++t) {
-    S* row = dx + t * channels;
-    const S place = static_cast<S>(t - span.first);
-    for (Index c = 0; c < channels; ++c) {
-      const S d = dy[c];
-      row[c] += winner[c] == place ? d : S(0);
+  wide_loop([=]() SERENE_WIDE {
+    for (Index t = span.first; t < span.last; ++t) {
+      S* row = dx + t * channels;
+      const S place = static_cast<S>(t - span.first);
+#pragma GCC ivdep
+      for (Index c = 0; c < channels; ++c) {
+        const S d = dy[c];
+        row[c] += winner[c] == place ? d : S(0);
+      }
     }
-  }
+  });
 }
 
 // mean (C) of frames [first, last), summed in double.

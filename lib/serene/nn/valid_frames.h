@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "serene/core/wide_loop.h"
 #include "serene/nn/sequence_ops.h"
 
 namespace serene {
@@ -43,8 +44,12 @@ void zero_padding(SeqView<T> x, Index width, S* rows) {
 template <class S>
 void add_column_sums(Index rows, Index cols, const S* a, S* sums, S* out) {
   std::fill_n(sums, cols, S(0));
-  for (Index r = 0; r < rows; ++r)
-    for (Index j = 0; j < cols; ++j) sums[j] += a[r * cols + j];
+  wide_loop([=]() SERENE_WIDE {
+    for (Index r = 0; r < rows; ++r) {
+#pragma GCC ivdep
+      for (Index j = 0; j < cols; ++j) sums[j] += a[r * cols + j];
+    }
+  });
   for (Index j = 0; j < cols; ++j) out[j] += sums[j];
 }
 

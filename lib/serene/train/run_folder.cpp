@@ -123,7 +123,10 @@ Checkpoint RunFolder::read_state(std::string& remark) const {
   } catch (const Error& e) {
     if (!fs::exists(file(kLastButOne))) throw;
     remark = std::string(e.what()) + "; resuming from " + kLastButOne;
-    return read_checkpoint(file(kLastButOne));
+    Checkpoint before = read_checkpoint(file(kLastButOne));
+    // The next epoch keeps the present last as last-1; a damaged one must not take the place of the good one.
+    if (e.code() == ErrorCode::input) fs::remove(file(kLast));
+    return before;
   }
 }
 

@@ -220,13 +220,18 @@ void Trainer::restore(const Checkpoint& c) {
   if (!history.is_array()) throw r.error("history", "not a list");
   std::vector<EpochRecord> records;
   for (std::size_t i = 0; i < history.size(); ++i) {
-    records.push_back(epoch_record_from_json(history[i], "state.history[" + std::to_string(i) + "]"));
+    const std::string place = "state.history[" + std::to_string(i) + "]";
+    records.push_back(epoch_record_from_json(history[i], place));
+    if (records.back().epoch != static_cast<Index>(i)) throw Error(ErrorCode::input, place + ".epoch", "is not the next epoch");
   }
   schedule_.restore(r.object("schedule"));
   stopping_.restore(r.object("early_stopping"));
   best_.restore(r.object("best"));
-  const std::int64_t steps = r.integer("steps");
+  const std::int64_t steps = r.integer_in("steps", 0, std::int64_t{1} << 53);
   r.finish();
+  if (steps != static_cast<std::int64_t>(records.size()) * batches_.batches()) {
+    throw Error(ErrorCode::input, "state.steps", "are not those of the epochs done").hint("the checkpoint is of another run");
+  }
   for (const auto& slot : optimizer_.slots()) take(c, "optimizer." + slot.name, slot.values);
   best_params_.assign(best_.best_epoch() < 0 ? 0 : params_.size(), 0.0f);
   take(c, "best_params", best_params_);
