@@ -41,11 +41,11 @@ Arguments::Arguments(const std::string& name, const std::string& summary, const 
 }
 
 void Arguments::add_common() {
-  options_.add_options("Common")
-      ("threads", "Threads; results do not depend on it", cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N")
-      ("data", "Folder that holds the corpora", text_option("$SERENE_DATA, ../shared/data or ./data"), "DIR")
-      ("cache", "Folder of cached features; \"off\" keeps none", text_option("~/.cache/serene"), "DIR")
-      ("q,quiet", "No progress on stderr");
+  options_.add_options("Common")("threads", "Threads; results do not depend on it",
+                                 cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N")(
+      "data", "Folder that holds the corpora", text_option("$SERENE_DATA, ../shared/data or ./data"), "DIR")(
+      "cache", "Folder of cached features; \"off\" keeps none", text_option("~/.cache/serene"), "DIR")(
+      "q,quiet", "No progress on stderr");
 }
 
 bool Arguments::parse(int argc, char** argv) {
@@ -53,7 +53,8 @@ bool Arguments::parse(int argc, char** argv) {
     options_.parse_positional({"args"});
     result_ = options_.parse(argc, argv);
   } catch (const std::exception& e) {
-    throw Error(ErrorCode::usage, "serene " + name_ + option_of_value(argc, argv, e.what()), printable(e.what(), 300)).hint("see serene " + name_ + " --help");
+    throw Error(ErrorCode::usage, "serene " + name_ + option_of_value(argc, argv, e.what()), printable(e.what(), 300))
+        .hint("see serene " + name_ + " --help");
   }
   if (!has("help")) return true;
   std::vector<std::string> groups;
@@ -73,7 +74,8 @@ std::vector<std::string> Arguments::positional() const {
 
 int Arguments::threads() const {
   const int n = get<int>("threads");
-  if (n < 1 || n > 1024) throw Error(ErrorCode::usage, "--threads", "out of range").expected("1..1024").got(std::to_string(n));
+  if (n < 1 || n > 1024)
+    throw Error(ErrorCode::usage, "--threads", "out of range").expected("1..1024").got(std::to_string(n));
   return n;
 }
 

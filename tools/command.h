@@ -15,7 +15,7 @@ namespace serene::cli {
 
 struct Command {
   const char* name;
-  const char* summary;  // one line for `serene --help`
+  const char* summary;                // one line for `serene --help`
   int (*run)(int argc, char** argv);  // argv[0] is the subcommand; throws serene::Error
 };
 
@@ -64,7 +64,7 @@ class Arguments {
 // The file of the model that `path` names: best.safetensors of a run folder, or the path itself.
 std::string model_file(const std::string& path);
 void make_folder(const std::string& path);  // and those above; throws Error(input)
-bool is_folder(const std::string& path);  // false too when it cannot be looked at
+bool is_folder(const std::string& path);    // false too when it cannot be looked at
 
 // "0,2" -> {0, 2}. Throws Error(usage) that names the option.
 std::vector<int> int_list(const std::string& option, const std::string& text);

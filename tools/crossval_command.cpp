@@ -46,14 +46,16 @@ std::string key_of(const RunConfig& config, const FeatureSet& features) {
   return sum.hex();
 }
 
-FoldResult run_fold(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool, bool quiet) {
+FoldResult run_fold(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool,
+                    bool quiet) {
   Experiment experiment(config, features, split, pool);
-  run_epochs(experiment, nullptr, "seed " + std::to_string(config.seed) + " fold " + std::to_string(split.fold) + "  ", quiet, false);
+  run_epochs(experiment, nullptr, "seed " + std::to_string(config.seed) + " fold " + std::to_string(split.fold) + "  ",
+             quiet, false);
   const Outcome o = finish(experiment);
   char line[120];
   std::snprintf(line, sizeof line, "seed %llu fold %d  UAR %.1f %%  WAR %.1f %%  (%zu clips)%s",
-                static_cast<unsigned long long>(config.seed), split.fold, 100 * o.evaluation.scores.uar, 100 * o.evaluation.scores.war,
-                o.predictions.size(), experiment.leaky() ? "  LEAKY" : "");
+                static_cast<unsigned long long>(config.seed), split.fold, 100 * o.evaluation.scores.uar,
+                100 * o.evaluation.scores.war, o.predictions.size(), experiment.leaky() ? "  LEAKY" : "");
   remark(line);
   return {config.seed, split.fold, o.predictions};
 }
@@ -62,12 +64,13 @@ bool wanted(const std::vector<int>& folds, int fold) {
   return folds.empty() || std::find(folds.begin(), folds.end(), fold) != folds.end();
 }
 
-void report(const CrossValidation& summary, const RunConfig& config, const FeatureSet& features, const std::string& folder,
-            const std::string& command) {
+void report(const CrossValidation& summary, const RunConfig& config, const FeatureSet& features,
+            const std::string& folder, const std::string& command) {
   ReportContext context;
   context.command = command;
   context.config = to_json(config).dump(2);
-  context.data = {{"corpus", features.manifest.name}, {"clips", std::to_string(features.clips.size())},
+  context.data = {{"corpus", features.manifest.name},
+                  {"clips", std::to_string(features.clips.size())},
                   {"speakers", std::to_string(speakers_of(features.manifest).size())}};
   context.skipped = skipped_clips(features);
   write_file_atomic(folder + "/config.json", to_json(config).dump(2) + "\n");
@@ -78,21 +81,25 @@ void report(const CrossValidation& summary, const RunConfig& config, const Featu
 }  // namespace
 
 int crossval_command(int argc, char** argv) {
-  Arguments args("crossval", "Cross-validate a config: train and test every fold of a protocol with several seeds.", "CONFIG.json");
-  args.add()
-      ("protocol", "ravdess-luna5, ravdess-emobox6, cremad-hicmae5, random10, kaggle-leaky, holdout (default: the config's)", cxxopts::value<std::string>(), "NAME")
-      ("seeds", "Number of seeds; a figure to quote needs three", cxxopts::value<int>()->default_value("3"), "N")
-      ("first-seed", "The first seed", cxxopts::value<std::uint64_t>()->default_value("1"), "N")
-      ("folds", "Only these folds, such as 0,2 (default: all)", cxxopts::value<std::string>(), "LIST")
-      ("run", "Folder of results; folds found there are not trained again", cxxopts::value<std::string>()->default_value("runs/<config>-<protocol>"), "DIR")
-      ("set", "Set a key of the config; may be repeated", cxxopts::value<std::vector<std::string>>(), "KEY=VALUE")
-      ("json", "The summary as JSON on stdout");
+  Arguments args("crossval", "Cross-validate a config: train and test every fold of a protocol with several seeds.",
+                 "CONFIG.json");
+  args.add()("protocol",
+             "ravdess-luna5, ravdess-emobox6, cremad-hicmae5, random10, kaggle-leaky, holdout (default: the config's)",
+             cxxopts::value<std::string>(), "NAME")("seeds", "Number of seeds; a figure to quote needs three",
+                                                    cxxopts::value<int>()->default_value("3"), "N")(
+      "first-seed", "The first seed", cxxopts::value<std::uint64_t>()->default_value("1"), "N")(
+      "folds", "Only these folds, such as 0,2 (default: all)", cxxopts::value<std::string>(), "LIST")(
+      "run", "Folder of results; folds found there are not trained again",
+      cxxopts::value<std::string>()->default_value("runs/<config>-<protocol>"),
+      "DIR")("set", "Set a key of the config; may be repeated", cxxopts::value<std::vector<std::string>>(),
+             "KEY=VALUE")("json", "The summary as JSON on stdout");
   args.add_common();
   args.example("serene crossval configs/model_strong.json --protocol ravdess-luna5 --seeds 3");
   args.example("serene crossval configs/model_strong.json --protocol cremad-hicmae5 --seeds 1");
   if (!args.parse(argc, argv)) return 0;
   const auto files = args.positional();
-  if (files.size() != 1) throw Error(ErrorCode::usage, "serene crossval", "one config is needed").hint("see serene crossval --help");
+  if (files.size() != 1)
+    throw Error(ErrorCode::usage, "serene crossval", "one config is needed").hint("see serene crossval --help");
   auto overrides = args.has("set") ? args.get<std::vector<std::string>>("set") : std::vector<std::string>{};
   if (args.has("protocol")) {
     const std::string protocol = args.get<std::string>("protocol");
@@ -102,11 +109,14 @@ int crossval_command(int argc, char** argv) {
       if (protocol.starts_with(std::string(corpus) + "-")) overrides.push_back(std::string("data.corpus=") + corpus);
     }
   }
-  RunConfig config = load_run_config(files[0], overrides);
+  RunConfig config = open_config(files[0], overrides);
   const int seeds = args.get<int>("seeds");
-  if (seeds < 1 || seeds > 1000) throw Error(ErrorCode::usage, "--seeds", "out of range").expected("1..1000").got(std::to_string(seeds));
-  const std::string folder = args.has("run") ? args.get<std::string>("run") : "runs/" + config.name + "-" + config.split.protocol;
-  const std::vector<int> folds = args.has("folds") ? int_list("--folds", args.get<std::string>("folds")) : std::vector<int>{};
+  if (seeds < 1 || seeds > 1000)
+    throw Error(ErrorCode::usage, "--seeds", "out of range").expected("1..1000").got(std::to_string(seeds));
+  const std::string folder =
+      args.has("run") ? args.get<std::string>("run") : "runs/" + config.name + "-" + config.split.protocol;
+  const std::vector<int> folds =
+      args.has("folds") ? int_list("--folds", args.get<std::string>("folds")) : std::vector<int>{};
 
   make_folder(folder);
 

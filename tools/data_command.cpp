@@ -13,7 +13,8 @@ namespace {
 int check(const Manifest& manifest, const Arguments& args) {
   ThreadPool pool(args.threads());
   Progress bar("checking " + manifest.name, args.quiet());
-  const DataReport report = check_corpus(manifest, pool, [&](std::size_t done, std::size_t total) { bar.update(done, total); });
+  const DataReport report =
+      check_corpus(manifest, pool, [&](std::size_t done, std::size_t total) { bar.update(done, total); });
   bar.finish();
   print(args.has("json") ? to_json(report).dump(2) + "\n" : to_table(report, args.has("all") ? SIZE_MAX : 20));
   return report.clean() ? 0 : 2;
@@ -45,9 +46,10 @@ int splits(const Manifest& manifest, const Arguments& args) {
   TextTable table({"split", "training", "validation", "test", "test speakers"});
   for (const Split& s : all) {
     std::string speakers;
-    for (const std::string& name : speakers_of(subset(manifest, s.test))) speakers += (speakers.empty() ? "" : " ") + name;
-    table.row({s.name, std::to_string(s.train.size()), std::to_string(s.validation.size()), std::to_string(s.test.size()),
-               speakers.size() > 60 ? speakers.substr(0, 57) + "..." : speakers});
+    for (const std::string& name : speakers_of(subset(manifest, s.test)))
+      speakers += (speakers.empty() ? "" : " ") + name;
+    table.row({s.name, std::to_string(s.train.size()), std::to_string(s.validation.size()),
+               std::to_string(s.test.size()), speakers.size() > 60 ? speakers.substr(0, 57) + "..." : speakers});
   }
   print(table.str());
   return 0;
@@ -56,26 +58,27 @@ int splits(const Manifest& manifest, const Arguments& args) {
 }  // namespace
 
 int data_command(int argc, char** argv) {
-  Arguments args("data", "Look at a corpus: check reads every clip, list prints its manifest, splits shows a protocol's parts.",
+  Arguments args("data",
+                 "Look at a corpus: check reads every clip, list prints its manifest, splits shows a protocol's parts.",
                  "check|list|splits CORPUS|MANIFEST");
-  args.add()
-      ("protocol", "For splits", cxxopts::value<std::string>()->default_value("holdout"), "NAME")
-      ("folds-file", "For splits: a CSV of folds instead of the built-in ones", cxxopts::value<std::string>(), "FILE")
-      ("seed", "For splits", cxxopts::value<std::uint64_t>()->default_value("0"), "N")
-      ("out", "For list: write the JSONL to this file", cxxopts::value<std::string>(), "FILE")
-      ("all", "For check: show whole lists")
-      ("json", "JSON instead of tables");
+  args.add()("protocol", "For splits", cxxopts::value<std::string>()->default_value("holdout"), "NAME")(
+      "folds-file", "For splits: a CSV of folds instead of the built-in ones", cxxopts::value<std::string>(), "FILE")(
+      "seed", "For splits", cxxopts::value<std::uint64_t>()->default_value("0"), "N")(
+      "out", "For list: write the JSONL to this file", cxxopts::value<std::string>(), "FILE")(
+      "all", "For check: show whole lists")("json", "JSON instead of tables");
   args.add_common();
   args.example("serene data check ravdess");
   args.example("serene data splits cremad --protocol cremad-hicmae5");
   if (!args.parse(argc, argv)) return 0;
   const auto words = args.positional();
-  if (words.size() != 2) throw Error(ErrorCode::usage, "serene data", "an action and a corpus are needed").hint("see serene data --help");
+  if (words.size() != 2)
+    throw Error(ErrorCode::usage, "serene data", "an action and a corpus are needed").hint("see serene data --help");
   const Manifest manifest = open_corpus(words[1], args.data());
   if (words[0] == "check") return check(manifest, args);
   if (words[0] == "list") return list(manifest, args);
   if (words[0] == "splits") return splits(manifest, args);
-  throw Error(ErrorCode::usage, "serene data " + printable(words[0]), "unknown action").expected("check, list or splits");
+  throw Error(ErrorCode::usage, "serene data " + printable(words[0]), "unknown action")
+      .expected("check, list or splits");
 }
 
 }  // namespace serene::cli

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "command.h"
+#include "serene/call/recognizer.h"
 #include "serene/data/locate.h"
 #include "serene/io/atomic_file.h"
 #include "training.h"
@@ -37,11 +38,11 @@ Manifest with_labels_of(const Checkpoint& c, Manifest manifest) {
   return known;
 }
 
-FeatureSet features_for(const Checkpoint& c, const Manifest& manifest, const Arguments& args, ThreadPool& pool) {
-  JsonReader reader(c.features, "features");
-  const FeatureConfig config = feature_config_from_json(reader);
+FeatureSet features_for(const FeatureConfig& config, const Manifest& manifest, const Arguments& args,
+                        ThreadPool& pool) {
   Progress bar("features", args.quiet());
-  FeatureSet set = load_features(manifest, config, args.cache(), pool, [&](std::size_t done, std::size_t total) { bar.update(done, total); });
+  FeatureSet set = load_features(manifest, config, args.cache(), pool,
+                                 [&](std::size_t done, std::size_t total) { bar.update(done, total); });
   bar.finish();
   remark_skipped(set.manifest);
   return set;
@@ -50,7 +51,8 @@ FeatureSet features_for(const Checkpoint& c, const Manifest& manifest, const Arg
 Job job_of_run(const std::string& path, const Arguments& args, ThreadPool& pool) {
   for (const char* option : {"protocol", "fold", "seed"}) {
     if (args.has(option)) {
-      throw Error(ErrorCode::usage, std::string("--") + option, "a run is tested on its own split").hint("add --corpus NAME or --manifest FILE");
+      throw Error(ErrorCode::usage, std::string("--") + option, "a run is tested on its own split")
+          .hint("add --corpus NAME or --manifest FILE");
     }
   }
   const RunFolder folder(path);
@@ -61,7 +63,9 @@ Job job_of_run(const std::string& path, const Arguments& args, ThreadPool& pool)
   const Split split = folder.read_split(job.features.manifest);
   job.leaky = split.protocol == kaggle_leaky;
   const std::string part = args.get<std::string>("part");
-  if (part == "all") throw Error(ErrorCode::usage, "--part all", "would test a run on its own training clips").expected("test or validation");
+  if (part == "all")
+    throw Error(ErrorCode::usage, "--part all", "would test a run on its own training clips")
+        .expected("test or validation");
   job.clips = part == "validation" ? split.validation : split.test;
   job.title = config.name, job.protocol = split.name + (part == "validation" ? ", validation part" : "");
   return job;
@@ -70,21 +74,25 @@ Job job_of_run(const std::string& path, const Arguments& args, ThreadPool& pool)
 Job job_of_model(const std::string& path, const Arguments& args, ThreadPool& pool) {
   Job job;
   job.checkpoint = read_checkpoint(path);
+  const FeatureConfig features = with_context(path, [&] { return feature_config_of(job.checkpoint); });
   if (!args.has("corpus") && !args.has("manifest")) {
-    throw Error(ErrorCode::usage, path, "a model alone does not say what to test it on").hint("add --corpus NAME or --manifest FILE, or give the run folder");
+    throw Error(ErrorCode::usage, path, "a model alone does not say what to test it on")
+        .hint("add --corpus NAME or --manifest FILE, or give the run folder");
   }
-  const std::string& source = args.has("manifest") ? args.get<std::string>("manifest") : args.get<std::string>("corpus");
+  const std::string& source =
+      args.has("manifest") ? args.get<std::string>("manifest") : args.get<std::string>("corpus");
   const Manifest manifest = with_labels_of(job.checkpoint, open_corpus(source, args.data()));
   const auto trained_by = job.checkpoint.notes.find("protocol");
   job.leaky = trained_by != job.checkpoint.notes.end() && trained_by->second.starts_with(kaggle_leaky);
-  job.features = features_for(job.checkpoint, manifest, args, pool);
+  job.features = features_for(features, manifest, args, pool);
   job.title = fs::path(path).filename().string(), job.protocol = job.features.manifest.name;
   for (std::size_t i = 0; i < job.features.clips.size(); ++i) job.clips.push_back(i);
   if (args.has("protocol")) {
     SplitOptions options;
     options.seed = args.get<std::uint64_t>("seed");
     const int fold = args.get<int>("fold");
-    const auto splits = make_splits(args.get<std::string>("protocol"), job.features.manifest, options, job.features.audio_hashes);
+    const auto splits =
+        make_splits(args.get<std::string>("protocol"), job.features.manifest, options, job.features.audio_hashes);
     const auto found = std::find_if(splits.begin(), splits.end(), [&](const Split& s) { return s.fold == fold; });
     if (found == splits.end()) throw Error(ErrorCode::usage, "--fold", "no such fold").got(std::to_string(fold));
     job.clips = args.get<std::string>("part") == "validation" ? found->validation : found->test;
@@ -94,10 +102,12 @@ Job job_of_model(const std::string& path, const Arguments& args, ThreadPool& poo
   return job;
 }
 
-Evaluation score(const Job& job, const Dataset& dataset, const std::string& title, ThreadPool& pool, std::vector<Prediction>* keep) {
+Evaluation score(const Job& job, const Dataset& dataset, const std::string& title, ThreadPool& pool,
+                 std::vector<Prediction>* keep) {
   const Model<float> model = build_model_of(job.checkpoint);
   Predictor predictor(model, dataset, job.checkpoint.max_frames, pool);
-  auto predictions = make_predictions(dataset, job.clips, predictor.logits(job.checkpoint.params, job.clips), job.checkpoint.temperature);
+  auto predictions = make_predictions(dataset, job.clips, predictor.logits(job.checkpoint.params, job.clips),
+                                      job.checkpoint.temperature);
   EvaluationOptions options;
   options.title = title, options.protocol = job.protocol, options.leaky = job.leaky;
   Evaluation e = evaluate(predictions, job.checkpoint.labels, options);
@@ -109,31 +119,34 @@ Evaluation score(const Job& job, const Dataset& dataset, const std::string& titl
 
 int evaluate_command(int argc, char** argv) {
   Arguments args("evaluate", "Score a trained model on clips it never heard.", "RUN|MODEL.safetensors");
-  args.add()
-      ("corpus", "A known corpus to test a model on: ravdess, cremad, tess, savee, emodb", cxxopts::value<std::string>(), "NAME")
-      ("manifest", "A JSONL or CSV manifest to test a model on", cxxopts::value<std::string>(), "FILE")
-      ("protocol", "Only the test part of a fold of this protocol", cxxopts::value<std::string>(), "NAME")
-      ("fold", "Fold of --protocol", cxxopts::value<int>()->default_value("0"), "N")
-      ("seed", "Seed of --protocol", cxxopts::value<std::uint64_t>()->default_value("0"), "N")
-      ("part", "test, validation, or (a model's corpus) all", cxxopts::value<std::string>()->default_value("test"), "PART")
-      ("per-speaker", "Also with features standardised per speaker, from unlabelled test audio, in a column of its own")
-      ("json", "JSON instead of the table")
-      ("report", "Write an HTML report to this file", cxxopts::value<std::string>(), "FILE")
-      ("predictions", "Write logits of every clip to this JSON file", cxxopts::value<std::string>(), "FILE");
+  args.add()("corpus", "A known corpus to test a model on: ravdess, cremad, tess, savee, emodb",
+             cxxopts::value<std::string>(),
+             "NAME")("manifest", "A JSONL or CSV manifest to test a model on", cxxopts::value<std::string>(), "FILE")(
+      "protocol", "Only the test part of a fold of this protocol", cxxopts::value<std::string>(), "NAME")(
+      "fold", "Fold of --protocol", cxxopts::value<int>()->default_value("0"), "N")(
+      "seed", "Seed of --protocol", cxxopts::value<std::uint64_t>()->default_value("0"), "N")(
+      "part", "test, validation, or (a model's corpus) all", cxxopts::value<std::string>()->default_value("test"),
+      "PART")("per-speaker",
+              "Also with features standardised per speaker, from unlabelled test audio, in a column of its own")(
+      "json", "JSON instead of the table")("report", "Write an HTML report to this file", cxxopts::value<std::string>(),
+                                           "FILE")("predictions", "Write logits of every clip to this JSON file",
+                                                   cxxopts::value<std::string>(), "FILE");
   args.add_common();
   args.example("serene evaluate runs/first");
   args.example("serene evaluate runs/first/best.safetensors --corpus cremad");
   if (!args.parse(argc, argv)) return 0;
   const auto files = args.positional();
-  if (files.size() != 1) throw Error(ErrorCode::usage, "serene evaluate", "one run folder or model is needed").hint("see serene evaluate --help");
+  if (files.size() != 1)
+    throw Error(ErrorCode::usage, "serene evaluate", "one run folder or model is needed")
+        .hint("see serene evaluate --help");
   const std::string part = args.get<std::string>("part");
-  if (part != "test" && part != "validation" && part != "all") throw Error(ErrorCode::usage, "--part", "unknown").expected("test, validation or all").got(printable(part));
+  if (part != "test" && part != "validation" && part != "all")
+    throw Error(ErrorCode::usage, "--part", "unknown").expected("test, validation or all").got(printable(part));
 
   ThreadPool pool(args.threads());
   const bool run = is_folder(files[0]);
-  const Job job = run && !args.has("corpus") && !args.has("manifest")
-                      ? job_of_run(files[0], args, pool)
-                      : job_of_model(model_file(files[0]), args, pool);
+  const Job job = run && !args.has("corpus") && !args.has("manifest") ? job_of_run(files[0], args, pool)
+                                                                      : job_of_model(model_file(files[0]), args, pool);
   const Dataset dataset(job.features, job.checkpoint.normalizer);
   std::vector<Prediction> predictions;
   const Evaluation e = score(job, dataset, job.title, pool, &predictions);
@@ -147,7 +160,8 @@ int evaluate_command(int argc, char** argv) {
     context.skipped = skipped_clips(job.features);
     write_file_atomic(args.get<std::string>("report"), evaluation_report(e, context));
   }
-  if (args.has("predictions")) write_file_atomic(args.get<std::string>("predictions"), predictions_to_json(predictions).dump() + "\n");
+  if (args.has("predictions"))
+    write_file_atomic(args.get<std::string>("predictions"), predictions_to_json(predictions).dump() + "\n");
   if (args.has("json")) {
     Json json = to_json(e);
     if (!context.variants.empty()) json["per_speaker"] = to_json(context.variants[0]);

@@ -32,7 +32,8 @@ void refuse_same_names(const std::string& folder, const std::vector<std::string>
   for (const std::string& file : files) {
     const auto [at, fresh] = taken.emplace(npy_path(folder, file), file);
     if (!fresh) {
-      throw Error(ErrorCode::usage, printable(file, 500), "would overwrite the features of " + printable(at->second, 500))
+      throw Error(ErrorCode::usage, printable(file, 500),
+                  "would overwrite the features of " + printable(at->second, 500))
           .hint("write them to different folders with --out");
     }
   }
@@ -42,18 +43,21 @@ void refuse_same_names(const std::string& folder, const std::vector<std::string>
 
 int features_command(int argc, char** argv) {
   Arguments args("features", "Write the features of audio files as .npy (float32, frames x values).", "FILE...");
-  args.add()
-      ("preset", "mfcc-40, logmel-64, kaggle-162, kaggle-2376 or kaggle-frames", cxxopts::value<std::string>()->default_value("mfcc-40"), "NAME")
-      ("set", "Change a setting of the preset, such as n_mels=80 or trim_top_db=null; may be repeated", cxxopts::value<std::vector<std::string>>(), "KEY=VALUE")
-      ("out", "Folder for the .npy files, named after the audio files", cxxopts::value<std::string>()->default_value("."), "DIR")
-      ("print-config", "Print every setting and stop")
-      ("threads", "Threads", cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
+  args.add()("preset", "mfcc-40, logmel-64, kaggle-162, kaggle-2376 or kaggle-frames",
+             cxxopts::value<std::string>()->default_value("mfcc-40"),
+             "NAME")("set", "Change a setting of the preset, such as n_mels=80 or trim_top_db=null; may be repeated",
+                     cxxopts::value<std::vector<std::string>>(), "KEY=VALUE")(
+      "out", "Folder for the .npy files, named after the audio files",
+      cxxopts::value<std::string>()->default_value("."), "DIR")("print-config", "Print every setting and stop")(
+      "threads", "Threads", cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
   args.example("serene features clip.wav --preset logmel-64 --out features");
   if (!args.parse(argc, argv)) return 0;
   const FeatureConfig config = config_of(args);
   if (args.has("print-config")) return print(to_json(config).dump(2) + "\n"), 0;
   const auto files = args.positional();
-  if (files.empty()) throw Error(ErrorCode::usage, "serene features", "at least one audio file is needed").hint("see serene features --help");
+  if (files.empty())
+    throw Error(ErrorCode::usage, "serene features", "at least one audio file is needed")
+        .hint("see serene features --help");
   const std::string folder = args.get<std::string>("out");
   refuse_same_names(folder, files);
   make_folder(folder);

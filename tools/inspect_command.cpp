@@ -6,7 +6,7 @@
 #include "serene/io/checkpoint.h"
 #include "serene/nn/executor.h"
 #include "serene/nn/model_builder.h"
-#include "serene/train/experiment.h"
+#include "training.h"
 
 namespace serene::cli {
 namespace {
@@ -64,8 +64,9 @@ std::string describe_model(const Model<float>& model, Index frames) {
                std::to_string(parameters_of(model, i)), millions(madds)});
   }
   std::string text = "input " + shape_text({1, frames, model.input_channels()}) + "\n" + table.str();
-  text += "\nparameters " + std::to_string(model.parameter_count()) + " (" + std::to_string(model.trainable_count()) + " trainable), " +
-          fixed(megabytes(static_cast<std::size_t>(model.parameter_count()) * sizeof(float)), 2) + " MiB\n";
+  text += "\nparameters " + std::to_string(model.parameter_count()) + " (" + std::to_string(model.trainable_count()) +
+          " trainable), " + fixed(megabytes(static_cast<std::size_t>(model.parameter_count()) * sizeof(float)), 2) +
+          " MiB\n";
   text += "work       " + millions(work) + " M multiply-adds a clip of " + std::to_string(frames) + " frames\n";
   text += "memory     " + fixed(megabytes(inference_bytes(model, frames)), 2) + " MiB to recognise one clip, " +
           fixed(megabytes(training_bytes(model, frames, 64)), 1) + " MiB to train batches of 64\n";
@@ -81,33 +82,48 @@ Json model_to_json(const Model<float>& model, Index frames) {
     const double madds = model.layer(i).multiply_adds(in);
     work += madds;
     in = shapes[static_cast<std::size_t>(i)];
-    layers.push_back({{"name", model.name(i)}, {"type", model.layer(i).type()}, {"settings", model.layer(i).summary()},
-                      {"time", in.time}, {"channels", in.channels}, {"parameters", parameters_of(model, i)}, {"multiply_adds", madds}});
+    layers.push_back({{"name", model.name(i)},
+                      {"type", model.layer(i).type()},
+                      {"settings", model.layer(i).summary()},
+                      {"time", in.time},
+                      {"channels", in.channels},
+                      {"parameters", parameters_of(model, i)},
+                      {"multiply_adds", madds}});
   }
-  return {{"frames", frames}, {"input_channels", model.input_channels()}, {"layers", layers}, {"parameters", model.parameter_count()},
-          {"trainable", model.trainable_count()}, {"multiply_adds", work}, {"inference_bytes", inference_bytes(model, frames)},
+  return {{"frames", frames},
+          {"input_channels", model.input_channels()},
+          {"layers", layers},
+          {"parameters", model.parameter_count()},
+          {"trainable", model.trainable_count()},
+          {"multiply_adds", work},
+          {"inference_bytes", inference_bytes(model, frames)},
           {"training_bytes_batch_64", training_bytes(model, frames, 64)}};
 }
 
 int inspect_command(int argc, char** argv) {
-  Arguments args("inspect", "Show a model's or config's layers, shapes, parameters, memory and work.", "MODEL.safetensors|RUN|CONFIG.json");
-  args.add()
-      ("frames", "Frames of the clip that shapes, work and memory are shown for", cxxopts::value<long>()->default_value(std::to_string(kDefaultFrames)), "N")
-      ("classes", "Number of labels, for a config that does not name them", cxxopts::value<long>()->default_value("8"), "N")
-      ("json", "JSON instead of tables");
+  Arguments args("inspect", "Show a model's or config's layers, shapes, parameters, memory and work.",
+                 "MODEL.safetensors|RUN|CONFIG.json");
+  args.add()("frames", "Frames of the clip that shapes, work and memory are shown for",
+             cxxopts::value<long>()->default_value(std::to_string(kDefaultFrames)),
+             "N")("classes", "Number of labels, for a config that does not name them",
+                  cxxopts::value<long>()->default_value("8"), "N")("json", "JSON instead of tables");
   args.example("serene inspect configs/model_strong.json");
   args.example("serene inspect runs/first/best.safetensors --json");
   if (!args.parse(argc, argv)) return 0;
   const auto files = args.positional();
-  if (files.size() != 1) throw Error(ErrorCode::usage, "serene inspect", "one model or config is needed").hint("see serene inspect --help");
+  if (files.size() != 1)
+    throw Error(ErrorCode::usage, "serene inspect", "one model or config is needed").hint("see serene inspect --help");
   const Index frames = args.get<long>("frames"), classes = args.get<long>("classes");
-  if (frames < 1 || frames > 1000000) throw Error(ErrorCode::usage, "--frames", "out of range").expected("1..1000000").got(std::to_string(frames));
-  if (classes < 2 || classes > 65536) throw Error(ErrorCode::usage, "--classes", "out of range").expected("2..65536").got(std::to_string(classes));
+  if (frames < 1 || frames > 1000000)
+    throw Error(ErrorCode::usage, "--frames", "out of range").expected("1..1000000").got(std::to_string(frames));
+  if (classes < 2 || classes > 65536)
+    throw Error(ErrorCode::usage, "--classes", "out of range").expected("2..65536").got(std::to_string(classes));
   const std::string path = model_file(files[0]);
   if (path.ends_with(".json")) {
-    const RunConfig config = load_run_config(path);
+    const RunConfig config = open_config(path);
     const Index labels = config.labels.empty() ? classes : static_cast<Index>(config.labels.size());
-    const auto model = with_context(path, [&] { return build_model<float>(config.model, dimension(feature_config_of(config)), labels); });
+    const auto model = with_context(
+        path, [&] { return build_model<float>(config.model, dimension(feature_config_of(config)), labels); });
     const Json features = to_json(feature_config_of(config));
     if (args.has("json")) {
       Json json = model_to_json(model, frames);
@@ -122,7 +138,8 @@ int inspect_command(int argc, char** argv) {
   const Model<float> model = build_model_of(c);
   if (args.has("json")) {
     Json json = model_to_json(model, frames);
-    json["labels"] = c.labels, json["features"] = c.features, json["temperature"] = c.temperature, json["notes"] = c.notes;
+    json["labels"] = c.labels, json["features"] = c.features, json["temperature"] = c.temperature,
+    json["notes"] = c.notes;
     print(json.dump(2) + "\n");
   } else {
     print(describe_checkpoint(c) + "\n" + describe_model(model, frames));

@@ -16,9 +16,11 @@ using serene::ErrorCode;
 using serene::cli::Command;
 
 constexpr Command kCommands[] = {
-    {"train", "Train a model from a config; writes a run folder with checkpoints and a report", serene::cli::train_command},
+    {"train", "Train a model from a config; writes a run folder with checkpoints and a report",
+     serene::cli::train_command},
     {"evaluate", "Score a trained model on its test part, a manifest or a protocol", serene::cli::evaluate_command},
-    {"crossval", "Cross-validate a config over the folds of a protocol and several seeds", serene::cli::crossval_command},
+    {"crossval", "Cross-validate a config over the folds of a protocol and several seeds",
+     serene::cli::crossval_command},
     {"predict", "Tell the emotion of audio files", serene::cli::predict_command},
     {"inspect", "Show a model's or config's layers, shapes, parameters, memory and work", serene::cli::inspect_command},
     {"features", "Write the features of audio files as .npy", serene::cli::features_command},
@@ -28,8 +30,9 @@ constexpr Command kCommands[] = {
 std::string help() {
   std::string text = "serene: speech emotion recognition engine\n\nUsage: serene COMMAND [OPTIONS]\n\nCommands:\n";
   for (const Command& c : kCommands) text += "  " + serene::pad_right(c.name, 10) + " " + c.summary + "\n";
-  return text + "\nserene COMMAND --help explains a command. serene --version shows the version.\n"
-                "Exit codes: 0 done, 1 usage, 2 bad input, 3 internal error.\n";
+  return text +
+         "\nserene COMMAND --help explains a command. serene --version shows the version.\n"
+         "Exit codes: 0 done, 1 usage, 2 bad input, 3 internal error.\n";
 }
 
 std::string names_of_commands() {
@@ -40,11 +43,14 @@ std::string names_of_commands() {
 
 int exit_code(ErrorCode code) {
   switch (code) {
-    case ErrorCode::usage: return 1;
+    case ErrorCode::usage:
+      return 1;
     case ErrorCode::input:
     case ErrorCode::not_found:
-    case ErrorCode::divergence: return 2;
-    case ErrorCode::internal: return 3;
+    case ErrorCode::divergence:
+      return 2;
+    case ErrorCode::internal:
+      return 3;
   }
   return 3;
 }
@@ -77,7 +83,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "serene: out of memory\n");
     return 2;
   } catch (const std::filesystem::filesystem_error& e) {
-    std::fprintf(stderr, "serene: %s: %s\n", serene::printable(e.path1().string(), 500).c_str(), e.code().message().c_str());
+    std::fprintf(stderr, "serene: %s: %s\n", serene::printable(e.path1().string(), 500).c_str(),
+                 e.code().message().c_str());
     return 2;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "serene: internal error: %s\n", serene::printable(e.what(), 500).c_str());

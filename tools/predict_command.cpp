@@ -62,13 +62,16 @@ Json json_of(const Recognizer& r, const std::vector<std::string>& files, const s
 }  // namespace
 
 int predict_command(int argc, char** argv) {
-  Arguments args("predict", "Tell the emotion of audio files: WAV, FLAC, Ogg, Opus or MP3 at any rate.", "MODEL.safetensors|RUN FILE...");
-  args.add()("json", "JSON instead of a table; files that cannot be used are in it with their error")
-            ("threads", "Threads", cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
+  Arguments args("predict", "Tell the emotion of audio files: WAV, FLAC, Ogg, Opus or MP3 at any rate.",
+                 "MODEL.safetensors|RUN FILE...");
+  args.add()("json", "JSON instead of a table; files that cannot be used are in it with their error")(
+      "threads", "Threads", cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
   args.example("serene predict runs/first/best.safetensors clip.wav other.flac");
   if (!args.parse(argc, argv)) return 0;
   auto files = args.positional();
-  if (files.size() < 2) throw Error(ErrorCode::usage, "serene predict", "a model and at least one audio file are needed").hint("see serene predict --help");
+  if (files.size() < 2)
+    throw Error(ErrorCode::usage, "serene predict", "a model and at least one audio file are needed")
+        .hint("see serene predict --help");
   const Recognizer recognizer = Recognizer::open(model_file(files[0]));
   files.erase(files.begin());
   std::vector<Answer> answers(files.size());

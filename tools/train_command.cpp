@@ -10,7 +10,8 @@ namespace serene::cli {
 namespace {
 
 // Only the number of epochs may differ from the run that is resumed.
-void refuse_differences(RunConfig wanted, const RunConfig& stored, const std::string& config_path, const std::string& folder) {
+void refuse_differences(RunConfig wanted, const RunConfig& stored, const std::string& config_path,
+                        const std::string& folder) {
   wanted.train.epochs = stored.train.epochs;
   const Json ours = to_json(wanted), theirs = to_json(stored);
   const Json changes = Json::diff(Json(theirs), Json(ours));
@@ -25,18 +26,19 @@ void refuse_differences(RunConfig wanted, const RunConfig& stored, const std::st
 RunConfig resolve(const Arguments& args, const RunFolder& folder, const std::string& config_path) {
   auto overrides = args.has("set") ? args.get<std::vector<std::string>>("set") : std::vector<std::string>{};
   if (args.has("seed")) overrides.push_back("seed=" + std::to_string(args.get<std::uint64_t>("seed")));
-  if (!args.has("resume")) return load_run_config(config_path, overrides);
+  if (!args.has("resume")) return open_config(config_path, overrides);
   if (!folder.has_config()) {
     throw Error(ErrorCode::not_found, folder.path(), "no run to resume: there is no config.json");
   }
   const RunConfig stored = folder.read_config();
   if (!config_path.empty()) {
-    refuse_differences(load_run_config(config_path, overrides), stored, config_path, folder.path());
+    refuse_differences(open_config(config_path, overrides), stored, config_path, folder.path());
   }
   Json json = to_json(stored);
   for (const std::string& assignment : overrides) {
     if (!assignment.starts_with("train.epochs=")) {
-      throw Error(ErrorCode::usage, "--set " + printable(assignment), "cannot change a run that is resumed").hint("only train.epochs may grow");
+      throw Error(ErrorCode::usage, "--set " + printable(assignment), "cannot change a run that is resumed")
+          .hint("only train.epochs may grow");
     }
     apply_override(json, assignment);
   }
@@ -58,14 +60,15 @@ int overfit_batch(RunConfig config, const FeatureSet& features, Split split, Thr
   const auto& history = experiment.trainer().history();
   const Outcome o = finish(experiment);
   char text[200];
-  std::snprintf(text, sizeof text, "%zu clips, %zu steps: loss %.4f -> %.4f, accuracy without dropout %.1f %%\n", split.train.size(),
-                history.size(), history.front().train_loss, history.back().train_loss, 100 * o.evaluation.scores.war);
+  std::snprintf(text, sizeof text, "%zu clips, %zu steps: loss %.4f -> %.4f, accuracy without dropout %.1f %%\n",
+                split.train.size(), history.size(), history.front().train_loss, history.back().train_loss,
+                100 * o.evaluation.scores.war);
   print(text);
   return 0;
 }
 
-int train(const RunConfig& config, const RunFolder& folder, const FeatureSet& features, const Split& split, ThreadPool& pool,
-          const Arguments& args) {
+int train(const RunConfig& config, const RunFolder& folder, const FeatureSet& features, const Split& split,
+          ThreadPool& pool, const Arguments& args) {
   const bool resume = args.has("resume");
   Experiment experiment(config, features, split, pool);
   folder.open(resume);
@@ -92,21 +95,22 @@ Split split_of(const RunConfig& config, const RunFolder& folder, const FeatureSe
   }
   if (splits.size() == 1) return splits.front();
   throw Error(ErrorCode::usage, "split.fold", "no such fold in " + config.split.protocol)
-      .expected(std::to_string(splits.front().fold) + ".." + std::to_string(splits.back().fold)).got(std::to_string(config.split.fold));
+      .expected(std::to_string(splits.front().fold) + ".." + std::to_string(splits.back().fold))
+      .got(std::to_string(config.split.fold));
 }
 
 }  // namespace
 
 int train_command(int argc, char** argv) {
   Arguments args("train", "Train a model from a config and test it on held-out speakers.", "CONFIG.json");
-  args.add()
-      ("run", "Run folder", cxxopts::value<std::string>()->default_value("runs/<name of the config>"), "DIR")
-      ("set", "Set a key of the config, such as train.epochs=5; may be repeated", cxxopts::value<std::vector<std::string>>(), "KEY=VALUE")
-      ("seed", "The same as --set seed=N", cxxopts::value<std::uint64_t>(), "N")
-      ("resume", "Go on with the run in --run, bit for bit as if it had not been stopped")
-      ("print-config", "Print the resolved config and stop")
-      ("dry-run", "Read the data and plan everything, train and write nothing")
-      ("overfit-batch", "Learn one batch by heart (train.epochs steps) and stop: a check of graph and data");
+  args.add()("run", "Run folder", cxxopts::value<std::string>()->default_value("runs/<name of the config>"), "DIR")(
+      "set", "Set a key of the config, such as train.epochs=5; may be repeated",
+      cxxopts::value<std::vector<std::string>>(),
+      "KEY=VALUE")("seed", "The same as --set seed=N", cxxopts::value<std::uint64_t>(), "N")(
+      "resume", "Go on with the run in --run, bit for bit as if it had not been stopped")(
+      "print-config", "Print the resolved config and stop")(
+      "dry-run", "Read the data and plan everything, train and write nothing")(
+      "overfit-batch", "Learn one batch by heart (train.epochs steps) and stop: a check of graph and data");
   args.add_common();
   args.example("serene train configs/model_strong.json --data ../shared/data --run runs/first");
   args.example("serene train configs/model_strong.json --set data.corpus=cremad --set train.epochs=20");
@@ -128,16 +132,17 @@ int train_command(int argc, char** argv) {
   ThreadPool pool(args.threads());
   const FeatureSet features = load_features_with_progress(config, args.data(), args.cache(), pool, args.quiet());
   const Split split = split_of(config, folder, features, resume);
-  remark("split " + split.name + ": " + std::to_string(split.train.size()) + " training, " + std::to_string(split.validation.size()) +
-         " validation, " + std::to_string(split.test.size()) + " test clips");
+  remark("split " + split.name + ": " + std::to_string(split.train.size()) + " training, " +
+         std::to_string(split.validation.size()) + " validation, " + std::to_string(split.test.size()) + " test clips");
   check_model(config, features, files.empty() ? folder.file("config.json") : files[0]);
   if (args.has("overfit-batch")) return overfit_batch(config, features, split, pool, args.quiet());
   if (args.has("dry-run")) {
     const Experiment experiment(config, features, split, pool);
     const Trainer& t = experiment.trainer();
-    print(describe_model(experiment.model(), config.data.max_frames > 0 ? config.data.max_frames : features.longest()) + "\n" +
-          std::to_string(t.steps_per_epoch()) + " steps an epoch, at most " + std::to_string(config.train.epochs) + " epochs, " +
-          std::to_string((t.bytes() + features.bytes()) >> 20) + " MiB\n");
+    print(describe_model(experiment.model(), config.data.max_frames > 0 ? config.data.max_frames : features.longest()) +
+          "\n" + std::to_string(t.steps_per_epoch()) + " steps an epoch, at most " +
+          std::to_string(config.train.epochs) + " epochs, " + std::to_string((t.bytes() + features.bytes()) >> 20) +
+          " MiB\n");
     return 0;
   }
   return train(config, folder, features, split, pool, args);

@@ -11,8 +11,9 @@ namespace {
 
 std::string figures(const EpochRecord& r) {
   char text[160];
-  std::snprintf(text, sizeof text, "train loss %.4f acc %5.1f %%  val loss %.4f acc %5.1f %% UAR %5.1f %%  lr %.2g%s", r.train_loss,
-                100 * r.train_accuracy, r.val_loss, 100 * r.val_accuracy, 100 * r.val_uar, r.learning_rate, r.best ? "  best" : "");
+  std::snprintf(text, sizeof text, "train loss %.4f acc %5.1f %%  val loss %.4f acc %5.1f %% UAR %5.1f %%  lr %.2g%s",
+                r.train_loss, 100 * r.train_accuracy, r.val_loss, 100 * r.val_accuracy, 100 * r.val_uar,
+                r.learning_rate, r.best ? "  best" : "");
   return text;
 }
 
@@ -29,19 +30,30 @@ void remark_skipped(const Manifest& manifest) {
 FeatureSet load_features_with_progress(const RunConfig& config, const std::string& data, const std::string& cache,
                                        ThreadPool& pool, bool quiet) {
   Progress bar("features", quiet);
-  FeatureSet features = load_corpus_features(config, data, cache, pool, [&](std::size_t done, std::size_t total) { bar.update(done, total); });
-  bar.finish("features: " + std::to_string(features.clips.size()) + " clips of " + features.manifest.name + ", " +
-             std::to_string(features.extracted) + " extracted, " + std::to_string(features.from_cache) + " from the cache" +
-             (features.manifest.skipped.empty() ? "" : ", " + std::to_string(features.manifest.skipped.size()) + " skipped"));
+  FeatureSet features = load_corpus_features(config, data, cache, pool,
+                                             [&](std::size_t done, std::size_t total) { bar.update(done, total); });
+  bar.finish(
+      "features: " + std::to_string(features.clips.size()) + " clips of " + features.manifest.name + ", " +
+      std::to_string(features.extracted) + " extracted, " + std::to_string(features.from_cache) + " from the cache" +
+      (features.manifest.skipped.empty() ? "" : ", " + std::to_string(features.manifest.skipped.size()) + " skipped"));
   remark_skipped(features.manifest);
   return features;
 }
 
-void check_model(const RunConfig& config, const FeatureSet& features, const std::string& file) {
-  with_context(file, [&] { return build_model<float>(config.model, features.dim, static_cast<Index>(features.manifest.labels.size())); });
+RunConfig open_config(const std::string& path, const std::vector<std::string>& overrides) {
+  RunConfig config = load_run_config(path, overrides);
+  with_context(path, [&] { feature_config_of(config); });
+  return config;
 }
 
-void run_epochs(Experiment& experiment, const RunFolder* folder, const std::string& prefix, bool quiet, bool epoch_lines) {
+void check_model(const RunConfig& config, const FeatureSet& features, const std::string& file) {
+  with_context(file, [&] {
+    return build_model<float>(config.model, features.dim, static_cast<Index>(features.manifest.labels.size()));
+  });
+}
+
+void run_epochs(Experiment& experiment, const RunFolder* folder, const std::string& prefix, bool quiet,
+                bool epoch_lines) {
   Trainer& trainer = experiment.trainer();
   const std::int64_t epochs = experiment.config().train.epochs;
   const auto start = std::chrono::steady_clock::now();
@@ -61,12 +73,13 @@ void run_epochs(Experiment& experiment, const RunFolder* folder, const std::stri
     char time[32];
     std::snprintf(time, sizeof time, "  %.1f s", took.count());
     if (epoch_lines) {
-      bar.finish(prefix + "epoch " + std::to_string(epoch + 1) + "/" + std::to_string(epochs) + "  " + figures(r) + time);
+      bar.finish(prefix + "epoch " + std::to_string(epoch + 1) + "/" + std::to_string(epochs) + "  " + figures(r) +
+                 time);
     }
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  bar.finish(prefix + std::to_string(trainer.history().size()) + " epochs, best " + std::to_string(trainer.best_epoch() + 1) + ", " +
-             clock_text(took.count()));
+  bar.finish(prefix + std::to_string(trainer.history().size()) + " epochs, best " +
+             std::to_string(trainer.best_epoch() + 1) + ", " + clock_text(took.count()));
 }
 
 Outcome finish(Experiment& experiment) {

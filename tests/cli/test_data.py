@@ -25,7 +25,7 @@ class DataTest(CliTest):
         path.write_text("".join(json.dumps(line) + "\n" for line in lines))
         result = serene("data", "check", path)
         self.assertEqual(result.code, 2, result)
-        self.assertIn("none.wav", result.out)
+        self.assertRegex(result.out, r"(?m)^missing 1\n +none$")
         self.assertIn("again", result.out)
 
     def test_list_can_be_read_again(self):
@@ -66,7 +66,7 @@ class ManifestTest(CliTest):
 
     def test_broken_manifests(self):
         for text, place in (('{"path": "a.wav"}\n', ":1"), ('{"path": "a.wav", "label": "sad"}\n{"path"\n', ":2"), ("[]\n", ":1"),
-                            ('{"label": "sad"}\n', ":1"), ('{"path": "a.wav", "label": 3}\n', ":1"), ("\x00\n", ":1")):
+                            ('{"label": "sad"}\n', ":1"), ("\x00\n", ":1")):
             path = self.put("broken.jsonl", text)
             self.refuses(2, [f"{path}{place}"], "data", "list", path)
         path = self.put("broken.csv", "path,label,speaker\na.wav,sad,1\n\"b.wav,sad,1\n")

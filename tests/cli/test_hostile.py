@@ -136,7 +136,7 @@ class HostileModelTest(CliTest):
         head = json.loads(meta["head"])
         features = json.loads(meta["features"])
         cases = [{"model": json.dumps(layers)}, {"model": json.dumps({"layers": [nested]})}, {"model": "{}"}, {"model": "[" * 5000}, {"model": "3"},
-                 {"features": "{}"}, {"features": json.dumps(features | {"n_fft": 2**40})}, {"features": json.dumps(features | {"n_mfcc": 13})},
+                 {"features": "[]"}, {"features": json.dumps(features | {"n_fft": 2**40})}, {"features": json.dumps(features | {"n_mfcc": 13})},
                  {"head": json.dumps(head | {"labels": []})}, {"head": json.dumps(head | {"labels": ["a"] * 10**5})},
                  {"head": json.dumps(head | {"temperature": 0})}, {"head": json.dumps(head | {"input_channels": 10**9})},
                  {"head": json.dumps(head | {"max_frames": -1})}, {"head": "null"}, {"notes": "[]"}, {"notes": '{"a": 3}'}]
@@ -144,7 +144,9 @@ class HostileModelTest(CliTest):
             self.header["__metadata__"] = meta | change
             path = self.new_path("model.safetensors")
             path.write_bytes(signed(self.header, self.body))
-            self.refuses(2, [path], "predict", path, support.a_clip())
+            with self.subTest(str(change)[:200]):
+                self.refuses(2, [path], "predict", path, support.a_clip())
+                self.refuses(2, [path], *support.on_corpus("evaluate", path, "--corpus", "ravdess"))
 
     def test_labels_with_control_characters_stay_on_their_line(self):
         head = json.loads(self.header["__metadata__"]["head"])

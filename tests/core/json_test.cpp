@@ -68,6 +68,26 @@ TEST_CASE("json: duplicate keys are refused, in the same object only") {
   CHECK(parse_message(R"({"a": {"a": 1}, "b": {"a": 2}})").empty());
 }
 
+TEST_CASE("json: an object of 200,000 keys is read in linear time, and a duplicate among them found") {
+  std::string text = "{";
+  for (int i = 0; i < 200000; ++i) text += "\"k" + std::to_string(i) + "\":" + std::to_string(i) + ",";
+  const Json j = parse_json(text + "\"end\":0}", "x");
+  CHECK(j.size() == 200001);
+  CHECK(j.dump().size() == text.size() + 8);
+  CHECK(contains(parse_message(text + "\"k7\":0}"), "duplicate key \"k7\""));
+}
+
+TEST_CASE("json: a zero byte is an error wherever it stands") {
+  for (const std::string& around : {std::string("[1]"), std::string("{\"a\": \"bc\"}"), std::string("  7 ")}) {
+    for (std::size_t at = 0; at <= around.size(); ++at) {
+      std::string text = around;
+      text.insert(at, 1, '\0');
+      CHECK_MESSAGE(contains(parse_message(text), "a.json: not valid JSON"), around << " at " << at);
+    }
+  }
+  CHECK(parse_message("[\"\\u0000\"]").empty());  // an escaped one is a character like any other
+}
+
 TEST_CASE("json: depth is limited to 64") {
   const auto nested = [](int n) { return std::string(n, '[') + std::string(n, ']'); };
   CHECK(parse_message(nested(64)).empty());

@@ -1,5 +1,5 @@
-// The one-way road of the folders, held by reading the sources: who may include whom, how long a file may be, and that no path
-// of one machine stands in any of them.
+// The one-way road of the folders, held by reading the sources: who may include whom, how long a file may be, and that
+// no path of one machine stands in any of them.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -39,7 +39,8 @@ std::vector<Source> sources(const std::vector<std::string>& folders, const std::
   return list;
 }
 
-// What a folder may include besides itself. The training wing (data, train) and the call wing (call, server) never meet.
+// What a folder may include besides itself. The training wing (data, train) and the call wing (call, server) never
+// meet.
 const std::map<std::string, std::set<std::string>>& allowed() {
   static const std::map<std::string, std::set<std::string>> table = {
       {"core", {}},
@@ -117,7 +118,9 @@ TEST_CASE("structure: folders include downwards only, and the wings never meet")
 }
 
 TEST_CASE("structure: the rule itself finds what is wrong") {
-  const auto bad = [](const char* path, const char* line) { return broken_rules({{path, std::string("// x\n") + line + "\n"}}).size() == 1; };
+  const auto bad = [](const char* path, const char* line) {
+    return broken_rules({{path, std::string("// x\n") + line + "\n"}}).size() == 1;
+  };
   CHECK(bad("lib/serene/core/a.h", "#include \"serene/audio/fft.h\""));
   CHECK(bad("lib/serene/nn/a.h", "#include \"serene/audio/fft.h\""));
   CHECK(bad("lib/serene/io/a.cpp", "  #  include <serene/data/csv.h>"));
@@ -152,10 +155,13 @@ TEST_CASE("structure: no file holds a path of one machine") {
       const std::string path = "/" + base + "/";
       for (std::size_t at = file.text.find(path); at != std::string::npos; at = file.text.find(path, at + 1)) {
         const char before = at > 0 ? file.text[at - 1] : ' ';
-        const bool inside = std::isalnum(static_cast<unsigned char>(before)) != 0 || std::string("._-}/*").find(before) != std::string::npos;
+        const bool inside = std::isalnum(static_cast<unsigned char>(before)) != 0 ||
+                            std::string("._-}/*").find(before) != std::string::npos;
         CHECK_MESSAGE(inside, file.path << ": " << path);
       }
     }
-    CHECK_MESSAGE(file.text.find("/home" "/") == std::string::npos, file.path);
+    CHECK_MESSAGE(file.text.find("/home"
+                                 "/") == std::string::npos,
+                  file.path);
   }
 }

@@ -42,15 +42,21 @@ PassResult<S> training_pass(const Model<S>& model, const TestBatch<S>& batch, co
   PassResult<S> r;
   r.params = test::test_params(model, 5);
   ThreadPool pool(o.threads);
-  Executor<S> run(model, {.mode = Mode::training, .max_batch = std::max(o.max_batch, batch.shape.batch),
-                          .max_time = std::max(o.max_time, batch.shape.time), .shard = o.shard, .input_gradient = true}, pool);
+  Executor<S> run(model,
+                  {.mode = Mode::training,
+                   .max_batch = std::max(o.max_batch, batch.shape.batch),
+                   .max_time = std::max(o.max_time, batch.shape.time),
+                   .shard = o.shard,
+                   .input_gradient = true},
+                  pool);
   const auto y = run.forward(r.params, batch.view(), 9, 4);
   r.logits.assign(y.data, y.data + y.shape.size());
   const auto g = run.backward(r.params, test::normal_vector<S>(3, y.shape.size()).data());
   r.grads.assign(g.begin(), g.end());
   const auto dx = run.input_gradient();
   for (Index b = 0; b < batch.shape.batch; ++b) {  // valid frames alone: comparable for any padding
-    r.dx.insert(r.dx.end(), dx.sample(b), dx.sample(b) + batch.lengths[static_cast<std::size_t>(b)] * batch.shape.channels);
+    r.dx.insert(r.dx.end(), dx.sample(b),
+                dx.sample(b) + batch.lengths[static_cast<std::size_t>(b)] * batch.shape.channels);
   }
   run.commit(r.params);
   return r;
@@ -93,7 +99,8 @@ TEST_CASE("executor: the same bits for 1, 2, 3 and 5 threads") {
     const auto params = test::test_params(model, 5);
     const auto inferred = inference_pass(model, params, batch.view());
     for (const int threads : {2, 3, 5}) {
-      check_equal(one, training_pass(model, batch, {.threads = threads}), name + ", " + std::to_string(threads) + " threads");
+      check_equal(one, training_pass(model, batch, {.threads = threads}),
+                  name + ", " + std::to_string(threads) + " threads");
       CHECK_MESSAGE(same_bits(inferred, inference_pass(model, params, batch.view(), threads)), name);
     }
     CHECK(std::any_of(one.grads.begin(), one.grads.end(), [](float g) { return g != 0; }));
@@ -107,12 +114,14 @@ TEST_CASE("executor: a padded batch gives every sample the logits it has alone, 
     const auto params = test::test_params(model, 5);
     const auto together = inference_pass(model, params, batch.view());
     CHECK(finite(together));
-    for (const Index shard : {1, 3, 8}) CHECK(same_bits(together, inference_pass(model, params, batch.view(), 2, shard)));
+    for (const Index shard : {1, 3, 8})
+      CHECK(same_bits(together, inference_pass(model, params, batch.view(), 2, shard)));
     for (Index b = 0; b < batch.shape.batch; ++b) {
       const Index n = kLengths[static_cast<std::size_t>(b)];
       if (n == 0) continue;
       const auto alone = inference_pass<float>(model, params, {batch.view().sample(b), {1, n, f}, nullptr});
-      CHECK_MESSAGE(std::memcmp(alone.data(), together.data() + b * k, alone.size() * sizeof(float)) == 0, name << ", sample " << b);
+      CHECK_MESSAGE(std::memcmp(alone.data(), together.data() + b * k, alone.size() * sizeof(float)) == 0,
+                    name << ", sample " << b);
     }
   });
 }
@@ -130,7 +139,8 @@ TEST_CASE("executor: batches smaller than the plan, one after another, leave no 
   for_models<float>([](const std::string& name, const Model<float>& model) {
     const Index f = model.input_channels();
     const TestBatch<float> large(8, 30, f, {30, 22, 30, 11, 30, 2, 30, 30, 30}), small(2, 17, f, kLengths);
-    check_equal(training_pass(model, small, {}), training_pass(model, small, {.max_batch = 12, .max_time = 40}), name + ", larger plan");
+    check_equal(training_pass(model, small, {}), training_pass(model, small, {.max_batch = 12, .max_time = 40}),
+                name + ", larger plan");
 
     ThreadPool pool(2);
     Executor<float> run(model, {.mode = Mode::training, .max_batch = 9, .max_time = 30, .shard = 2}, pool);
@@ -155,7 +165,8 @@ TEST_CASE("executor: clips too short for a valid convolution give finite answers
     for (const Index time : {1, 2, 3, 6}) {
       const TestBatch<float> batch(2, time, 5, {time, 1, 0});
       const auto r = training_pass(model, batch, {});
-      CHECK_MESSAGE((finite(r.logits) && finite(r.grads) && finite(r.dx) && finite(r.params)), ending << ", time " << time);
+      CHECK_MESSAGE((finite(r.logits) && finite(r.grads) && finite(r.dx) && finite(r.params)),
+                    ending << ", time " << time);
       CHECK_MESSAGE(finite(inference_pass(model, r.params, batch.view())), ending << ", time " << time);
     }
   }
@@ -211,7 +222,8 @@ TEST_CASE("executor: forward, backward and commit do not allocate") {
     auto params = test::test_params(model, 5);
     const auto dy = test::normal_vector<float>(3, 7 * model.output_channels());
     ThreadPool pool(1);
-    Executor<float> run(model, {.mode = Mode::training, .max_batch = 7, .max_time = 17, .shard = 2, .input_gradient = true}, pool);
+    Executor<float> run(
+        model, {.mode = Mode::training, .max_batch = 7, .max_time = 17, .shard = 2, .input_gradient = true}, pool);
     Executor<float> inference(model, {.max_batch = 7, .max_time = 17}, pool);
     const long before = test::allocations();
     run.forward(params, batch.view(), 1, 1);

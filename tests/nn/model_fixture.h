@@ -29,12 +29,13 @@ inline Json every_layer_graph(const std::string& ending) {
     {"type": "average_pooling1d", "name": "halve", "pool_size": 2, "strides": 2, "padding": "same"},
     {"type": "layer_norm", "name": "norm"},
     {"type": "multi_head_attention", "name": "heads", "num_heads": 2, "key_dim": 3},
-    {"type": "bidirectional", "name": "both", "layer": {"type": "lstm", "units": 3}},
+    {"type": "bidirectional", "name": "both", "layer": {"type": "lstm", "units": 3, "return_sequences": true}},
     {"type": "max_pooling1d", "name": "largest", "pool_size": 2, "strides": 1, "padding": "same"},
-    {"type": "gru", "name": "gru", "units": 5},
+    {"type": "gru", "name": "gru", "units": 5, "return_sequences": true},
     {"type": "self_attention", "name": "look"},
     {"type": "bidirectional", "name": "both_gru", "layer": {"type": "gru", "units": 2, "return_sequences": true}},
-    {"type": "lstm", "name": "lstm", "units": 5, "return_sequences": true}]})", "every layer");
+    {"type": "lstm", "name": "lstm", "units": 5, "return_sequences": true}]})",
+                          "every layer");
   Json& layers = graph["layers"];
   if (ending.starts_with("a")) {  // the two attention poolings
     layers.push_back({{"type", ending}, {"name", "end"}, {"units", 4}});
@@ -56,7 +57,8 @@ inline const std::vector<std::string>& endings() {
   return all;
 }
 
-// Normal values in the valid frames, which depend on (seed, sample, frame) but not on the batch's time; `padding` elsewhere.
+// Normal values in the valid frames, which depend on (seed, sample, frame) but not on the batch's time; `padding`
+// elsewhere.
 template <class S>
 struct TestBatch {
   Shape shape;
@@ -65,12 +67,14 @@ struct TestBatch {
 
   TestBatch(std::uint64_t seed, Index time, Index channels, std::vector<Index> valid,
             S padding = std::numeric_limits<S>::quiet_NaN())
-      : shape{static_cast<Index>(valid.size()), time, channels}, lengths(std::move(valid)),
+      : shape{static_cast<Index>(valid.size()), time, channels},
+        lengths(std::move(valid)),
         x(static_cast<std::size_t>(shape.size()), padding) {
     for (Index b = 0; b < shape.batch; ++b) {
       Random random(seed, Purpose::test, static_cast<std::uint64_t>(b));
       S* row = x.data() + b * time * channels;
-      for (Index i = 0; i < lengths[static_cast<std::size_t>(b)] * channels; ++i) row[i] = static_cast<S>(random.normal());
+      for (Index i = 0; i < lengths[static_cast<std::size_t>(b)] * channels; ++i)
+        row[i] = static_cast<S>(random.normal());
     }
   }
   SeqView<const S> view() const { return {x.data(), shape, lengths.data()}; }
@@ -85,7 +89,8 @@ std::vector<S> test_params(const Model<S>& model, std::uint64_t seed) {
     const ParameterEntry& e = model.layout().entries[i];
     if (e.spec.init != Init::zeros && e.spec.init != Init::ones) continue;
     Random random(seed, Purpose::test, 1000 + i);
-    for (Index k = 0; k < e.spec.size(); ++k) params[static_cast<std::size_t>(e.offset + k)] += static_cast<S>(random.uniform(-0.2, 0.2));
+    for (Index k = 0; k < e.spec.size(); ++k)
+      params[static_cast<std::size_t>(e.offset + k)] += static_cast<S>(random.uniform(-0.2, 0.2));
   }
   return params;
 }

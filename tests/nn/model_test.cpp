@@ -22,11 +22,18 @@ using test::TestBatch;
 class WholeModel {
  public:
   WholeModel(const Json& graph, Index channels, Index classes, std::uint64_t seed, std::vector<Index> lengths)
-      : model_(build_model<double>(graph, channels, classes)), loss_({.label_smoothing = 0.1}, classes),
+      : model_(build_model<double>(graph, channels, classes)),
+        loss_({.label_smoothing = 0.1}, classes),
         batch_(seed, *std::max_element(lengths.begin(), lengths.end()) + 1, channels, lengths),
-        params_(test::test_params(model_, seed)), seed_(seed),
-        run_(model_, {.mode = Mode::training, .max_batch = batch_.shape.batch, .max_time = batch_.shape.time, .shard = 2,
-                      .input_gradient = true}, pool_) {
+        params_(test::test_params(model_, seed)),
+        seed_(seed),
+        run_(model_,
+             {.mode = Mode::training,
+              .max_batch = batch_.shape.batch,
+              .max_time = batch_.shape.time,
+              .shard = 2,
+              .input_gradient = true},
+             pool_) {
     for (Index b = 0; b < batch_.shape.batch; ++b) labels_.push_back(b % classes);
     dlogits_.resize(static_cast<std::size_t>(batch_.shape.batch * classes));
   }
@@ -49,7 +56,8 @@ class WholeModel {
     const auto compare = [&](const std::string& name, std::span<double> values, std::span<const double> analytic) {
       std::size_t stride = std::max<std::size_t>(1, values.size() / least);
       if (stride > 1 && stride % 2 == 0) --stride;  // odd, so that not one column of a kernel alone is seen
-      check_gradient(name, values, analytic, [&] { return loss(); }, report, 1e-5, stride);
+      check_gradient(
+          name, values, analytic, [&] { return loss(); }, report, 1e-5, stride);
     };
     const Index row = batch_.shape.time * batch_.shape.channels;
     for (Index b = 0; b < batch_.shape.batch; ++b) {
@@ -161,7 +169,8 @@ TEST_CASE("every type of the builder is in the models that are checked") {
 }
 
 TEST_CASE("builder: an unknown type names its path and the types there are") {
-  CHECK(says(refusal(R"([{"type": "conv2d"}])"), {"run.json: model.layers[0].type", "unknown layer type \"conv2d\"", "conv1d"}));
+  CHECK(says(refusal(R"([{"type": "conv2d"}])"),
+             {"run.json: model.layers[0].type", "unknown layer type \"conv2d\"", "conv1d"}));
   CHECK(says(refusal(R"([{"type": "a\nb"}])"), {"\"a?b\""}));
   CHECK(says(refusal(R"([{"name": "x"}])"), {"model.layers[0].type: missing key"}));
   CHECK(says(refusal(R"([{"type": 3}])"), {"model.layers[0].type: wrong type"}));
@@ -171,15 +180,18 @@ TEST_CASE("builder: an unknown type names its path and the types there are") {
 TEST_CASE("builder: keys that are missing, unknown or out of range") {
   CHECK(says(refusal(R"([{"type": "dense"}])"), {"model.layers[0].units", "missing key"}));
   CHECK(says(refusal(R"([{"type": "lstm"}])"), {"units", "missing key"}));
-  CHECK(says(refusal(R"([{"type": "dense", "units": 4, "unit": 4}])"), {"model.layers[0].unit: unknown key", "did you mean"}));
+  CHECK(says(refusal(R"([{"type": "dense", "units": 4, "unit": 4}])"),
+             {"model.layers[0].unit: unknown key", "did you mean"}));
   CHECK(says(refusal(R"([{"type": "dense", "units": 0}])"), {"units: out of range"}));
   CHECK(says(refusal(R"([{"type": "dense", "units": 1e9}])"), {"units"}));
   CHECK(says(refusal(R"([{"type": "dense", "units": "labels"}])"), {"units: not a size", "\"classes\""}));
   CHECK(says(refusal(R"([{"type": "dense", "units": -1}])"), {"units: out of range"}));
   CHECK(says(refusal(R"([{"type": "dropout", "rate": 1}])"), {"rate: out of range"}));
   CHECK(says(refusal(R"([{"type": "conv1d", "filters": 2, "kernel_size": 0}])"), {"kernel_size: out of range"}));
-  CHECK(says(refusal(R"([{"type": "conv1d", "filters": 2, "kernel_size": 3, "padding": "full"}])"), {"padding", "unknown value"}));
-  CHECK(says(refusal(R"([{"type": "dense", "units": 2, "activation": "rellu"}])"), {"activation", "did you mean \"relu\""}));
+  CHECK(says(refusal(R"([{"type": "conv1d", "filters": 2, "kernel_size": 3, "padding": "full"}])"),
+             {"padding", "unknown value"}));
+  CHECK(says(refusal(R"([{"type": "dense", "units": 2, "activation": "rellu"}])"),
+             {"activation", "did you mean \"relu\""}));
   CHECK(says(refusal(R"([{"type": "bidirectional", "layer": {"type": "dense", "units": 2}}])"), {"layer.type"}));
   CHECK(says(refusal(R"([{"type": "multi_head_attention", "num_heads": 0, "key_dim": 1}])"), {"num_heads"}));
 }
@@ -193,7 +205,8 @@ TEST_CASE("builder: names") {
     CHECK_MESSAGE(says(named(bad), {"model.layers[0].name: not a usable name"}), bad);
   }
   CHECK(says(named(std::string(65, 'a')), {"not a usable name"}));
-  CHECK(says(refusal(R"([{"type": "dropout", "name": "x"}, {"type": "dropout", "name": "x"}, )" + std::string(kEnd)), {"two layers of one name"}));
+  CHECK(says(refusal(R"([{"type": "dropout", "name": "x"}, {"type": "dropout", "name": "x"}, )" + std::string(kEnd)),
+             {"two layers of one name"}));
 }
 
 TEST_CASE("builder: lists that are none, too long or nested too deeply") {
@@ -214,8 +227,10 @@ TEST_CASE("builder: lists that are none, too long or nested too deeply") {
 }
 
 TEST_CASE("builder: a graph must end in one vector of classes, for every length") {
-  CHECK(says(refusal(R"([{"type": "dense", "units": "classes"}])"), {"run.json: model: does not end in one vector of classes", "(1, 1, 3)"}));
-  CHECK(says(refusal(R"([{"type": "global_average_pooling1d"}])"), {"does not end in one vector of classes", "got (1, 1, 4)"}));
+  CHECK(says(refusal(R"([{"type": "dense", "units": "classes"}])"),
+             {"run.json: model: does not end in one vector of classes", "(1, 1, 3)"}));
+  CHECK(says(refusal(R"([{"type": "global_average_pooling1d"}])"),
+             {"does not end in one vector of classes", "got (1, 1, 4)"}));
   CHECK(says(refusal(R"([{"type": "global_average_pooling1d"}, {"type": "dense", "units": 4}])"), {"got (1, 1, 4)"}));
   CHECK(says(refusal(R"([{"type": "max_pooling1d", "pool_size": 16384}, {"type": "dense", "units": 3}])"), {"model"}));
   CHECK(refusal(std::string("[") + kEnd).empty());

@@ -78,7 +78,8 @@ TEST_CASE("leaky: three rows a clip, broken clips skipped, the same for any numb
     CHECK(distance(rows.clips[3 * i + 1], plain) > 1);
     CHECK(distance(rows.clips[3 * i + 2], plain) > 1);
   }
-  const FeatureSet again = augmented_rows(corpus.manifest, config, 4, three), other = augmented_rows(corpus.manifest, config, 5, one);
+  const FeatureSet again = augmented_rows(corpus.manifest, config, 4, three),
+                   other = augmented_rows(corpus.manifest, config, 5, one);
   CHECK(again.audio_hashes == rows.audio_hashes);
   CHECK(other.audio_hashes[0] == rows.audio_hashes[0]);
   CHECK(other.audio_hashes[1] != rows.audio_hashes[1]);  // the noise is another
@@ -144,7 +145,8 @@ TEST_CASE("experiment: a checkpoint replays, carries what recognition needs and 
   CHECK(read.temperature == temperature);
   CHECK(read.max_frames == 14);
   CHECK(read.normalizer == experiment.dataset().normalizer());
-  for (const char* key : {"name", "version", "seed", "split", "protocol", "config_sha256", "data_sha256", "data_licence", "intended_use"}) {
+  for (const char* key : {"name", "version", "seed", "split", "protocol", "config_sha256", "data_sha256",
+                          "data_licence", "intended_use"}) {
     CHECK_MESSAGE(read.notes.count(key) == 1, key);
   }
   CHECK(read.notes.at("protocol") == "holdout");

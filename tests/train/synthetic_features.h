@@ -12,8 +12,8 @@
 
 namespace serene::test {
 
-// Clips of 6 to 20 frames; class k lifts channel k. Speakers s0 .. s5 in turn. Clip i is of class i % classes, but for the last
-// `extra`, which are all of class 0.
+// Clips of 6 to 20 frames; class k lifts channel k. Speakers s0 .. s5 in turn. Clip i is of class i % classes, but for
+// the last `extra`, which are all of class 0.
 inline FeatureSet synthetic_features(std::size_t count, Index dim = 4, int classes = 3, std::size_t extra = 0) {
   FeatureSet set;
   set.manifest.name = "synthetic";
@@ -30,7 +30,8 @@ inline FeatureSet synthetic_features(std::size_t count, Index dim = 4, int class
     clip.corpus = "synthetic";
     const auto frames = static_cast<Index>(6 + random.below(15));
     std::vector<float> values;
-    for (Index j = 0; j < frames * dim; ++j) values.push_back(static_cast<float>(random.normal() + (j % dim == label ? 1.5 : 0.0)));
+    for (Index j = 0; j < frames * dim; ++j)
+      values.push_back(static_cast<float>(random.normal() + (j % dim == label ? 1.5 : 0.0)));
     set.manifest.clips.push_back(clip);
     set.clips.push_back({frames, std::move(values)});
     set.audio_hashes.push_back("hash" + std::to_string(i));
@@ -43,7 +44,8 @@ inline Split synthetic_split(const FeatureSet& set) {
   Split split;
   split.protocol = "holdout";
   split.name = "synthetic";
-  for (std::size_t i = 0; i < set.clips.size(); ++i) (i % 5 == 0 ? split.test : i % 5 == 1 ? split.validation : split.train).push_back(i);
+  for (std::size_t i = 0; i < set.clips.size(); ++i)
+    (i % 5 == 0 ? split.test : i % 5 == 1 ? split.validation : split.train).push_back(i);
   return split;
 }
 
@@ -54,14 +56,15 @@ inline Json small_run_json() {
     "model": {"layers": [
       {"type": "conv1d", "name": "conv", "filters": 6, "kernel_size": 3, "padding": "same", "activation": "relu"},
       {"type": "max_pooling1d", "name": "pool", "pool_size": 2, "strides": 2, "padding": "same"},
-      {"type": "lstm", "name": "lstm", "units": 5},
+      {"type": "lstm", "name": "lstm", "units": 5, "return_sequences": true},
       {"type": "self_attention", "name": "look"},
       {"type": "global_average_pooling1d", "name": "gap"},
       {"type": "batch_norm", "name": "bn", "momentum": 0.8},
       {"type": "dropout", "name": "drop", "rate": 0.2},
       {"type": "dense", "name": "out", "units": "classes"}]},
     "train": {"epochs": 6, "batch_size": 8, "shard_size": 3, "optimizer": {"type": "adam", "learning_rate": 0.01},
-              "early_stopping": {"enabled": false}}})", "small run");
+              "early_stopping": {"enabled": false}}})",
+                    "small run");
 }
 
 inline RunConfig small_run(const std::vector<std::string>& overrides = {}) {

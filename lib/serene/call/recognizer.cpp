@@ -4,7 +4,6 @@
 #include <utility>
 
 namespace serene {
-namespace {
 
 FeatureConfig feature_config_of(const Checkpoint& checkpoint) {
   JsonReader reader(checkpoint.features, "features");
@@ -12,17 +11,25 @@ FeatureConfig feature_config_of(const Checkpoint& checkpoint) {
   reader.finish();
   if (dimension(config) != checkpoint.input_channels) {
     throw Error(ErrorCode::input, "features", "do not fit the model")
-        .expected(std::to_string(checkpoint.input_channels) + " values a frame").got(std::to_string(dimension(config)));
+        .expected(std::to_string(checkpoint.input_channels) + " values a frame")
+        .got(std::to_string(dimension(config)));
   }
   return config;
 }
 
-}  // namespace
+Recognizer Recognizer::open(const std::string& path) {
+  Checkpoint checkpoint = read_checkpoint(path);
+  return with_context(path, [&] { return Recognizer(std::move(checkpoint)); });
+}
 
 Recognizer::Recognizer(Checkpoint checkpoint)
-    : checkpoint_(std::move(checkpoint)), model_(build_model_of(checkpoint_)), features_(feature_config_of(checkpoint_)) {}
+    : checkpoint_(std::move(checkpoint)),
+      model_(build_model_of(checkpoint_)),
+      features_(feature_config_of(checkpoint_)) {}
 
-Recognition Recognizer::recognize_file(const std::string& path) const { return recognize_features(extract_file(features_, path)); }
+Recognition Recognizer::recognize_file(const std::string& path) const {
+  return recognize_features(extract_file(features_, path));
+}
 
 Recognition Recognizer::recognize(std::span<const float> samples) const {
   return recognize_features(extract_features(features_, samples));
@@ -32,7 +39,8 @@ Recognition Recognizer::recognize_features(const FeatureMatrix& m) const {
   Recognition r;
   r.frames = m.frames;
   r.probabilities = classify(checkpoint_, model_, m.frames, m.values);
-  r.label = static_cast<int>(std::max_element(r.probabilities.begin(), r.probabilities.end()) - r.probabilities.begin());
+  r.label =
+      static_cast<int>(std::max_element(r.probabilities.begin(), r.probabilities.end()) - r.probabilities.begin());
   return r;
 }
 

@@ -18,10 +18,13 @@ struct Recognition {
   Index frames = 0;                   // feature frames the model saw
 };
 
+// The features a checkpoint was trained on. Throws Error when they are broken or do not fit its model.
+FeatureConfig feature_config_of(const Checkpoint& checkpoint);
+
 class Recognizer {
  public:
   // Reads and replays a checkpoint. Throws Error as read_checkpoint does.
-  static Recognizer open(const std::string& path) { return Recognizer(read_checkpoint(path)); }
+  static Recognizer open(const std::string& path);
   explicit Recognizer(Checkpoint checkpoint);
 
   const Checkpoint& checkpoint() const noexcept { return checkpoint_; }

@@ -2,8 +2,8 @@
 //
 //   wide_loop([&]() SERENE_WIDE { for (Index j = 0; j < n; ++j) y[j] += x[j]; });
 //
-// Neither version contracts to fused multiply-adds or reorders sums (-ffp-contract=off), so both give the same bits. The
-// body must call inline functions alone that are marked SERENE_WIDE themselves.
+// Neither version contracts to fused multiply-adds or reorders sums (-ffp-contract=off), so both give the same bits.
+// The body must call inline functions alone that are marked SERENE_WIDE themselves.
 #pragma once
 
 #include "serene/core/types.h"

@@ -265,7 +265,7 @@ const std::vector<std::string>& protocol_names() {
   return names;
 }
 
-bool keeps_speakers_apart(const std::string& protocol) { return protocol != "random10"; }
+bool keeps_speakers_apart(const std::string& protocol) { return protocol != "random10" && protocol != "kaggle-leaky"; }
 
 std::vector<Split> make_splits(const std::string& protocol, const Manifest& manifest, const SplitOptions& options,
                                std::span<const std::string> contents) {

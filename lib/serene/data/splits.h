@@ -48,7 +48,7 @@ struct SplitOptions {
 
 const std::vector<std::string>& protocol_names();
 
-// Whether the protocol promises that no speaker stands in two parts (all but random10).
+// Whether the protocol promises that no speaker stands in two parts (all but random10 and kaggle-leaky).
 bool keeps_speakers_apart(const std::string& protocol);
 
 // contents: a content hash per clip (FeatureSet::audio_hashes), or empty. Clips with equal hashes stay together in

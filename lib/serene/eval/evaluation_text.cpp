@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 
 #include "serene/core/error.h"
 #include "serene/eval/evaluation.h"

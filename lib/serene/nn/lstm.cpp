@@ -145,7 +145,7 @@ void Lstm<S>::forward_from(Params<const S> p, SeqView<const S> x, SeqView<S> y, 
   pack(Trans::no, u, 4 * u, p[1], 4 * u, s.packed_recurrent);
   recurrent::copy_or_zero(batch * u, initial.h, s.h);
   recurrent::copy_or_zero(batch * u, initial.c, s.c);
-  recurrent::for_frames(options_.go_backwards, time, [&](Index t) {
+  recurrent::for_frames(options_.go_backwards, longest_sample(x), [&](Index t) {
     gemm_packed(Trans::no, batch, 4 * u, u, s.h, u, s.packed_recurrent, true, gates + t * 4 * u, time * 4 * u);
     for (Index b = 0; b < batch; ++b) {
       if (t >= x.length(b)) continue;
@@ -178,8 +178,8 @@ void Lstm<S>::backward_from(Params<const S> p, SeqView<const S> x, SeqView<const
   recurrent::start_state_gradient(options_, x, dy, d_final.h, s.dh);
   recurrent::copy_or_zero(batch * u, d_final.c, s.dc);
 
-  const Index later = recurrent::direction(options_);
-  recurrent::for_frames(!options_.go_backwards, time, [&](Index t) {
+  const Index later = recurrent::direction(options_), longest = longest_sample(x);
+  recurrent::for_frames(!options_.go_backwards, longest, [&](Index t) {
     for (Index b = 0; b < batch; ++b) {
       // The gradient of the final state waits in dh for the sample's last visited frame; earlier ones begin from dy.
       if (t >= x.length(b)) continue;
@@ -193,7 +193,7 @@ void Lstm<S>::backward_from(Params<const S> p, SeqView<const S> x, SeqView<const
         std::copy_n(dy.frame(b, t), u, dh);
       }
     }
-    if (t + later >= 0 && t + later < time)
+    if (t + later >= 0 && t + later < longest)
       gemm_packed(Trans::no, batch, u, 4 * u, s.da + (t + later) * 4 * u, time * 4 * u, s.packed_recurrent, true, s.dh,
                   u);
     for (Index b = 0; b < batch; ++b) {

@@ -35,6 +35,15 @@ bool all_valid(const SeqView<S>& v) {
   return true;
 }
 
+// Frames of the longest sample: later ones are padding for the whole batch.
+template <class S>
+Index longest_sample(const SeqView<S>& v) {
+  if (v.lengths == nullptr) return v.shape.time;
+  Index longest = 0;
+  for (Index b = 0; b < v.shape.batch; ++b) longest = std::max(longest, v.lengths[b]);
+  return longest;
+}
+
 // Zeros the frames [valid, time) of sample b.
 template <class S>
 void zero_frames(const SeqView<S>& v, Index b, Index valid) {

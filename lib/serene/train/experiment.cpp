@@ -29,9 +29,9 @@ std::string licence_of(const Manifest& manifest) {
   const std::pair<const char*, const char*> known[] = {{"ravdess", "RAVDESS CC BY-NC-SA 4.0"}, {"cremad", "CREMA-D ODbL 1.0"},
                                                        {"tess", "TESS CC BY-NC-ND 4.0"}, {"savee", "SAVEE research only"},
                                                        {"emodb", "EMO-DB CC0 1.0"}};
-  for (const auto& [corpus, licence] : known) {
-    const bool used = std::any_of(manifest.clips.begin(), manifest.clips.end(), [&](const Clip& c) { return c.corpus == corpus; });
-    if (used) text += (text.empty() ? "" : "; ") + std::string(licence);
+  for (const auto& entry : known) {
+    const bool used = std::any_of(manifest.clips.begin(), manifest.clips.end(), [&](const Clip& c) { return c.corpus == entry.first; });
+    if (used) text += (text.empty() ? "" : "; ") + std::string(entry.second);
   }
   return text.empty() ? "unknown" : text;
 }

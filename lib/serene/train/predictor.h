@@ -25,7 +25,6 @@ class Predictor {
  private:
   const Model<float>& model_;
   const Dataset& dataset_;
-  ThreadPool& pool_;
   BatcherConfig batches_;
   std::unique_ptr<Executor<float>> executor_;
   std::vector<float> input_;

@@ -29,7 +29,8 @@ std::string csv_log(const std::vector<EpochRecord>& history) {
   std::string text = "epoch,learning_rate,train_loss,train_accuracy,val_loss,val_accuracy,val_uar,gradient_norm,best\n";
   for (const EpochRecord& r : history) {
     text += std::to_string(r.epoch);
-    for (const double v : {r.learning_rate, r.train_loss, r.train_accuracy, r.val_loss, r.val_accuracy, r.val_uar, r.gradient_norm}) {
+    for (const double v :
+         {r.learning_rate, r.train_loss, r.train_accuracy, r.val_loss, r.val_accuracy, r.val_uar, r.gradient_norm}) {
       text += "," + csv_figure(v);
     }
     text += r.best ? ",1\n" : ",0\n";
@@ -51,8 +52,11 @@ Json data_summary(const FeatureSet& features) {
   for (const SkippedClip& s : features.manifest.skipped) {
     skipped.push_back({{"file", fs::path(s.path).filename().string()}, {"reason", s.reason}});
   }
-  return {{"name", features.manifest.name}, {"clips", features.clips.size()}, {"labels", labels},
-          {"left_out", features.manifest.left_out}, {"skipped", skipped}};
+  return {{"name", features.manifest.name},
+          {"clips", features.clips.size()},
+          {"labels", labels},
+          {"left_out", features.manifest.left_out},
+          {"skipped", skipped}};
 }
 
 std::string text_of(const Json& json) { return json.dump(2) + "\n"; }
@@ -64,7 +68,8 @@ bool RunFolder::has_state() const { return fs::exists(file(kLast)) || fs::exists
 
 void RunFolder::open(bool resume) const {
   if (!resume && has_config()) {
-    throw Error(ErrorCode::usage, path_, "holds a run already").hint("add --resume to go on with it, or name another folder with --run");
+    throw Error(ErrorCode::usage, path_, "holds a run already")
+        .hint("add --resume to go on with it, or name another folder with --run");
   }
   std::error_code failed;
   fs::create_directories(path_, failed);
@@ -84,6 +89,10 @@ void RunFolder::write_epoch(Experiment& experiment) const {
   fs::rename(file(kLast), file(kLastButOne), ignored);
   write_checkpoint(file(kLast), experiment.resumable());
   if (history.back().best) write_checkpoint(file("best.safetensors"), experiment.checkpoint(1));
+  write_logs(history);
+}
+
+void RunFolder::write_logs(const std::vector<EpochRecord>& history) const {
   write_file_atomic(file("log.jsonl"), jsonl_log(history));
   write_file_atomic(file("log.csv"), csv_log(history));
 }
@@ -93,6 +102,7 @@ void RunFolder::write_end(Experiment& experiment, const Checkpoint& best, const 
   const Trainer& trainer = experiment.trainer();
   const FeatureSet& features = experiment.dataset().features();
   write_checkpoint(file("best.safetensors"), best);
+  write_logs(trainer.history());  // a run killed after its last checkpoint, but before the log, is resumed here
   write_file_atomic(file("predictions.json"), predictions_to_json(predictions).dump() + "\n");
   write_file_atomic(file("results.json"), text_of(to_json(evaluation)));
   ReportContext context;
@@ -102,7 +112,9 @@ void RunFolder::write_end(Experiment& experiment, const Checkpoint& best, const 
   context.skipped = skipped_clips(features);
   context.curves = learning_curves(trainer.history(), trainer.best_epoch());
   write_file_atomic(file("curves.svg"), learning_curves_chart(context.curves, evaluation.title));
-  write_file_atomic(file("confusion.svg"), confusion_chart(evaluation.confusion, evaluation.labels, heading_of(evaluation.title, evaluation.protocol, evaluation.leaky)));
+  write_file_atomic(file("confusion.svg"),
+                    confusion_chart(evaluation.confusion, evaluation.labels,
+                                    heading_of(evaluation.title, evaluation.protocol, evaluation.leaky)));
   write_file_atomic(file("report.html"), evaluation_report(evaluation, context));
 }
 
@@ -132,19 +144,23 @@ Checkpoint RunFolder::read_state(std::string& remark) const {
 
 std::vector<std::pair<std::string, std::string>> data_facts(const FeatureSet& features, const Split& split) {
   const auto count = [](std::size_t n) { return std::to_string(n); };
-  std::vector<std::pair<std::string, std::string>> facts{
-      {"corpus", features.manifest.name}, {"clips", count(features.clips.size())},
-      {"speakers", count(speakers_of(features.manifest).size())}, {"features", features.config.preset},
-      {"split", split.name}, {"training clips", count(split.train.size())},
-      {"validation clips", count(split.validation.size())}, {"test clips", count(split.test.size())},
-      {"skipped clips", count(features.manifest.skipped.size())}};
+  std::vector<std::pair<std::string, std::string>> facts{{"corpus", features.manifest.name},
+                                                         {"clips", count(features.clips.size())},
+                                                         {"speakers", count(speakers_of(features.manifest).size())},
+                                                         {"features", features.config.preset},
+                                                         {"split", split.name},
+                                                         {"training clips", count(split.train.size())},
+                                                         {"validation clips", count(split.validation.size())},
+                                                         {"test clips", count(split.test.size())},
+                                                         {"skipped clips", count(features.manifest.skipped.size())}};
   for (const auto& [reason, n] : features.manifest.left_out) facts.emplace_back("left out: " + reason, count(n));
   return facts;
 }
 
 std::vector<std::pair<std::string, std::string>> skipped_clips(const FeatureSet& features) {
   std::vector<std::pair<std::string, std::string>> skipped;
-  for (const SkippedClip& s : features.manifest.skipped) skipped.emplace_back(fs::path(s.path).filename().string(), s.reason);
+  for (const SkippedClip& s : features.manifest.skipped)
+    skipped.emplace_back(fs::path(s.path).filename().string(), s.reason);
   return skipped;
 }
 
@@ -163,7 +179,11 @@ LearningCurves learning_curves(const std::vector<EpochRecord>& history, Index be
 Json predictions_to_json(const std::vector<Prediction>& predictions) {
   Json list = Json::array();
   for (const Prediction& p : predictions) {
-    list.push_back({{"clip", p.clip}, {"speaker", p.speaker}, {"sex", p.sex}, {"truth", p.truth}, {"temperature", p.temperature},
+    list.push_back({{"clip", p.clip},
+                    {"speaker", p.speaker},
+                    {"sex", p.sex},
+                    {"truth", p.truth},
+                    {"temperature", p.temperature},
                     {"logits", p.logits}});
   }
   return list;

@@ -7,7 +7,8 @@
 //   results.json       scores of the test part       predictions.json logits of the test part
 //   report.html        all of it in one page
 //
-// Nothing in it depends on times or threads: a run that was killed and resumed leaves the same bytes as one that was not.
+// Nothing in it depends on times or threads: a run that was killed and resumed leaves the same bytes as one that was
+// not.
 #pragma once
 
 #include <string>
@@ -28,8 +29,8 @@ class RunFolder {
   bool has_config() const;
   bool has_state() const;  // a run to resume
 
-  // Makes the folder (and those above) and removes what a killed writer left. Throws Error when the folder holds a run and
-  // resume is false.
+  // Makes the folder (and those above) and removes what a killed writer left. Throws Error when the folder holds a run
+  // and resume is false.
   void open(bool resume) const;
   void write_start(const RunConfig& config, const Split& split, const FeatureSet& features) const;
   // After an epoch: log, last, and best when this epoch is the best.
@@ -44,6 +45,8 @@ class RunFolder {
   Checkpoint read_state(std::string& remark) const;
 
  private:
+  void write_logs(const std::vector<EpochRecord>& history) const;
+
   std::string path_;
 };
 
