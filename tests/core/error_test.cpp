@@ -34,7 +34,8 @@ TEST_CASE("error: text from outside cannot break the line or flood it") {
   CHECK(printable("a\nb\r\x1b[2J\x7f") == "a?b??[2J?");
   CHECK(printable(std::string(500, 'x')).size() == 123);
   CHECK(printable("straße") == "straße");
-  CHECK(printable("a\xff" "b\xc3") == "a?b?");
+  CHECK(printable("a\xff"
+                  "b\xc3") == "a?b?");
   CHECK(printable("straße", 5) == "straß...");
   const Error e(ErrorCode::input, "a\nb", std::string(100000, 'y'));
   CHECK(std::string(e.what()).find('\n') == std::string::npos);

@@ -1,4 +1,5 @@
-// Every kernel table this processor can run, against naive loops: odd sizes, tails, strides, overlap, both transpositions.
+// Every kernel table this processor can run, against naive loops: odd sizes, tails, strides, overlap, both
+// transpositions.
 #include "serene/core/kernels.h"
 
 #include <doctest/doctest.h>
@@ -110,8 +111,8 @@ TEST_CASE("rows that overlap make a convolution") {
   const Index out = frames - width + 1;
   std::vector<float> y(static_cast<std::size_t>(out * filters));
   std::vector<float> work(static_cast<std::size_t>(packed_size<float>(width * channels, filters)));
-  gemm(Trans::no, Trans::no, out, filters, width * channels, x.data(), channels, w.data(), filters, false, y.data(), filters,
-       work.data());
+  gemm(Trans::no, Trans::no, out, filters, width * channels, x.data(), channels, w.data(), filters, false, y.data(),
+       filters, work.data());
   for (Index t = 0; t < out; ++t) {
     for (Index f = 0; f < filters; ++f) {
       double sum = 0;

@@ -161,6 +161,7 @@ TEST_CASE("text table: numbers and widths") {
   TextTable words({"#", "name", "shape", "share", "text"});
   words.row({"9", "conv", "75 x 128", "n/a", "one"});
   words.row({"10", "x1", "8", "-2.50", "three"});
-  CHECK(words.str() == " #  name     shape  share  text\n 9  conv  75 x 128    n/a  one\n10  x1           8  -2.50  three\n");
+  CHECK(words.str() ==
+        " #  name     shape  share  text\n 9  conv  75 x 128    n/a  one\n10  x1           8  -2.50  three\n");
   CHECK(TextTable({"none", "two"}).str() == "none  two\n");
 }

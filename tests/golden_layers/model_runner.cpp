@@ -1,5 +1,5 @@
-// A whole model against the reference vectors: activations, probabilities, loss, every gradient, moving statistics, and the
-// losses along 20 Adam steps. The graph is read from the case's architecture text.
+// A whole model against the reference vectors: activations, probabilities, loss, every gradient, moving statistics, and
+// the losses along 20 Adam steps. The graph is read from the case's architecture text.
 #include <algorithm>
 #include <cctype>
 #include <sstream>
@@ -25,7 +25,10 @@ std::vector<std::string> split(const std::string& text, char at) {
 }
 
 Json windowed(const std::vector<std::string>& args) {
-  return {{"type", "max_pooling1d"}, {"pool_size", std::stol(args.at(0))}, {"strides", std::stol(args.at(1))}, {"padding", args.at(2)}};
+  return {{"type", "max_pooling1d"},
+          {"pool_size", std::stol(args.at(0))},
+          {"strides", std::stol(args.at(1))},
+          {"padding", args.at(2)}};
 }
 
 double last_number(const std::string& text) { return std::stod(text.substr(text.find_last_of(' ') + 1)); }
@@ -34,17 +37,21 @@ double last_number(const std::string& text) { return std::stod(text.substr(text.
 Json layer_of(const std::string& token, double rate, std::map<std::string, int>& seen) {
   const auto open = token.find('(');
   const std::string kind = token.substr(0, open);
-  const auto args = open == std::string::npos ? std::vector<std::string>{} : split(token.substr(open + 1, token.rfind(')') - open - 1), ',');
+  const auto args = open == std::string::npos ? std::vector<std::string>{}
+                                              : split(token.substr(open + 1, token.rfind(')') - open - 1), ',');
   const auto numbered = [&](const std::string& name) { return name + std::to_string(++seen[name]); };
   Json j;
   if (kind == "Conv1D") {
-    j = {{"type", "conv1d"}, {"filters", std::stol(args.at(0))}, {"kernel_size", std::stol(args.at(1).substr(1))},
-         {"padding", args.at(2)}, {"activation", args.at(3)}, {"name", numbered("conv")}};
+    j = {{"type", "conv1d"},      {"filters", std::stol(args.at(0))}, {"kernel_size", std::stol(args.at(1).substr(1))},
+         {"padding", args.at(2)}, {"activation", args.at(3)},         {"name", numbered("conv")}};
   } else if (kind == "MaxPool1D") {
     j = windowed(args);
     j["name"] = numbered("pool");
   } else if (kind == "LSTM") {
-    j = {{"type", "lstm"}, {"units", std::stol(args.at(0))}, {"return_sequences", args.at(1) == "seq"}, {"name", numbered("lstm")}};
+    j = {{"type", "lstm"},
+         {"units", std::stol(args.at(0))},
+         {"return_sequences", args.at(1) == "seq"},
+         {"name", numbered("lstm")}};
   } else if (kind == "SelfAttention") {
     j = {{"type", "self_attention"}, {"name", numbered("attn")}};
   } else if (kind == "GlobalAveragePooling1D") {
@@ -53,7 +60,10 @@ Json layer_of(const std::string& token, double rate, std::map<std::string, int>&
     const std::string activation = args.size() > 1 && args[1] != "softmax" ? args[1] : "linear";
     j = {{"type", "dense"}, {"units", std::stol(args.at(0))}, {"activation", activation}, {"name", numbered("dense")}};
   } else if (kind == "BatchNorm") {
-    j = {{"type", "batch_norm"}, {"momentum", last_number(args.at(0))}, {"epsilon", last_number(args.at(1))}, {"name", "bn"}};
+    j = {{"type", "batch_norm"},
+         {"momentum", last_number(args.at(0))},
+         {"epsilon", last_number(args.at(1))},
+         {"name", "bn"}};
   } else if (kind == "Dropout") {
     j = {{"type", "dropout"}, {"rate", rate}, {"name", "drop"}};
   } else {
@@ -125,12 +135,14 @@ std::vector<S> softmax(const S* logits, Index rows, Index classes) {
   std::vector<S> p(static_cast<std::size_t>(rows * classes));
   std::vector<Index> labels(static_cast<std::size_t>(rows), 0);
   const ClassificationLoss loss({}, classes);
-  loss.run<S>(rows, logits, {.labels = labels.data(), .soft = nullptr}, 1, {.losses = nullptr, .probabilities = p.data(), .gradient = nullptr});
+  loss.run<S>(rows, logits, {.labels = labels.data(), .soft = nullptr}, 1,
+              {.losses = nullptr, .probabilities = p.data(), .gradient = nullptr});
   return p;
 }
 
 template <class S>
-void check_inference(const GoldenCase& c, Limits<S>& limits, const Model<S>& model, const std::vector<S>& params, SeqView<const S> x) {
+void check_inference(const GoldenCase& c, Limits<S>& limits, const Model<S>& model, const std::vector<S>& params,
+                     SeqView<const S> x) {
   ThreadPool pool(2);
   ExecutorOptions o;
   o.max_batch = x.shape.batch, o.max_time = x.shape.time, o.shard = 2, o.keep_activations = true;
@@ -155,7 +167,8 @@ Model<S> with_keep_mask(const GoldenCase& c, const Model<S>& model) {
 }
 
 template <class S>
-void check_gradients(const GoldenCase& c, Limits<S>& limits, const Model<S>& plain, std::vector<S> params, SeqView<const S> x) {
+void check_gradients(const GoldenCase& c, Limits<S>& limits, const Model<S>& plain, std::vector<S> params,
+                     SeqView<const S> x) {
   const Model<S> model = with_keep_mask(c, plain);
   ThreadPool pool(2);
   ExecutorOptions o;
@@ -171,8 +184,9 @@ void check_gradients(const GoldenCase& c, Limits<S>& limits, const Model<S>& pla
   std::vector<S> dlogits(static_cast<std::size_t>(logits.shape.size()));
   const ClassificationLoss loss({}, model.output_channels());
   const Targets<S> targets{.labels = labels.data(), .soft = nullptr};
-  const S value = static_cast<S>(loss.run<S>(x.shape.batch, logits.data, targets, loss.divisor<S>(x.shape.batch, targets),
-                                             {.losses = nullptr, .probabilities = nullptr, .gradient = dlogits.data()}));
+  const S value =
+      static_cast<S>(loss.run<S>(x.shape.batch, logits.data, targets, loss.divisor<S>(x.shape.batch, targets),
+                                 {.losses = nullptr, .probabilities = nullptr, .gradient = dlogits.data()}));
   limits.close("train.out.loss", &value, limits.float_limit("loss_rtol", 1e-4), 0);
   const auto grads = run.backward(params, dlogits.data());
   for (const ParameterEntry& e : model.layout().entries) {
@@ -181,12 +195,14 @@ void check_gradients(const GoldenCase& c, Limits<S>& limits, const Model<S>& pla
   limits.scaled("grad_in.x", run.input_gradient().data);
   run.commit(params);
   for (const ParameterEntry& e : model.layout().entries) {
-    if (!e.spec.trainable) limits.scaled("train.out." + reference_name(e.name).substr(e.name.find('.') + 1), params.data() + e.offset);
+    if (!e.spec.trainable)
+      limits.scaled("train.out." + reference_name(e.name).substr(e.name.find('.') + 1), params.data() + e.offset);
   }
 }
 
 template <class S>
-void check_adam(const GoldenCase& c, Limits<S>& limits, const Model<S>& model, std::vector<S> params, SeqView<const S> x) {
+void check_adam(const GoldenCase& c, Limits<S>& limits, const Model<S>& model, std::vector<S> params,
+                SeqView<const S> x) {
   const Json& hyper = c.hyper.at("adam");
   OptimizerConfig config;
   config.learning_rate = hyper.at("lr").get<double>(), config.beta_1 = hyper.at("beta_1").get<double>();
@@ -218,14 +234,16 @@ void check_adam(const GoldenCase& c, Limits<S>& limits, const Model<S>& model, s
     adam.step(params.data(), grads.data(), config.learning_rate, pool);
     run.commit(params);
   }
-  compare("adam20.out.final_train_loss", 0, forward(), c.tensor("adam20.out.final_train_loss").values.at(limits.in_float ? 0 : 1));
+  compare("adam20.out.final_train_loss", 0, forward(),
+          c.tensor("adam20.out.final_train_loss").values.at(limits.in_float ? 0 : 1));
 }
 
 template <class S>
 void run_model(const GoldenCase& c, GoldenCheck<S>& check) {
   Limits<S> limits{c, check};
   const Model<S> model = model_of<S>(c, dropout_rate(c));
-  if (model.parameter_count() != c.integer("n_params")) check.fail("n_params: " + std::to_string(model.parameter_count()));
+  if (model.parameter_count() != c.integer("n_params"))
+    check.fail("n_params: " + std::to_string(model.parameter_count()));
   const std::vector<S> params = params_of(c, model), input = c.get<S>("in.x");
   const SeqView<const S> x{input.data(), c.shape("in.x"), nullptr};
   check_inference(c, limits, model, params, x);

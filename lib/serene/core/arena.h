@@ -25,7 +25,8 @@ class Arena {
   static constexpr std::size_t alignment = 64;
 
   Index reserve(Index count) {
-    if (memory_ != nullptr || count < 0) throw Error(ErrorCode::internal, "arena", "reserve after allocate, or negative size");
+    if (memory_ != nullptr || count < 0)
+      throw Error(ErrorCode::internal, "arena", "reserve after allocate, or negative size");
     constexpr Index unit = static_cast<Index>(alignment / sizeof(S));
     constexpr Index limit = std::numeric_limits<Index>::max() / 16;
     if (count > limit - size_) throw Error(ErrorCode::usage, "memory", "more memory than this machine can address");
@@ -38,7 +39,7 @@ class Arena {
     if (size_ == 0) size_ = static_cast<Index>(alignment / sizeof(S));
     const std::size_t bytes = this->bytes();
     try {
-      memory_.reset(static_cast<S*>(::operator new(bytes, std::align_val_t{alignment})));
+      memory_.reset(static_cast<S*>(::operator new (bytes, std::align_val_t{alignment})));
     } catch (const std::bad_alloc&) {
       throw Error(ErrorCode::usage, "memory", "not enough memory: " + std::to_string(bytes >> 20) + " MiB wanted")
           .hint("use a smaller batch or shorter clips");
@@ -51,7 +52,7 @@ class Arena {
 
  private:
   struct Free {
-    void operator()(S* p) const noexcept { ::operator delete(p, std::align_val_t{alignment}); }
+    void operator()(S* p) const noexcept { ::operator delete (p, std::align_val_t{alignment}); }
   };
   std::unique_ptr<S, Free> memory_;
   Index size_ = 0;

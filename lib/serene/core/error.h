@@ -12,11 +12,11 @@ namespace serene {
 
 // The classes of failure; the command line maps them to its exit codes 1, 2, 2, 2, 3.
 enum class ErrorCode {
-  usage,        // the caller asked for something that does not exist or does not fit together
-  input,        // a file, a config or a value is broken
-  not_found,    // a file or a key is missing
-  divergence,   // training went non-finite
-  internal,     // a fault of serene itself
+  usage,       // the caller asked for something that does not exist or does not fit together
+  input,       // a file, a config or a value is broken
+  not_found,   // a file or a key is missing
+  divergence,  // training went non-finite
+  internal,    // a fault of serene itself
 };
 
 class Error : public std::exception {

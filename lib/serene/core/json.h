@@ -1,5 +1,5 @@
-// Strict reading of JSON: every value is fetched by name and type, every unknown key is an error, and every error names the
-// file and the path of the key ("configs/a.json: train.optimizer.lr: wrong type (expected number, got string)").
+// Strict reading of JSON: every value is fetched by name and type, every unknown key is an error, and every error names
+// the file and the path of the key ("configs/a.json: train.optimizer.lr: wrong type (expected number, got string)").
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -15,7 +15,8 @@ namespace serene {
 
 using Json = nlohmann::ordered_json;
 
-// Parses text; refuses duplicate keys, nesting deeper than 64 and anything after the document. `where` names it in errors.
+// Parses text; refuses duplicate keys, nesting deeper than 64 and anything after the document. `where` names it in
+// errors.
 Json parse_json(std::string_view text, const std::string& where);
 // Reads and parses a file (at most max_bytes).
 Json read_json_file(const std::string& path, std::size_t max_bytes = 64u << 20);

@@ -24,7 +24,9 @@ constexpr Index kTileRows = SERENE_TILE_ROWS;
 constexpr Index kBlockK = 256;  // depth of a packed block of a transposed a: 12 rows * 256 * 4 bytes stay in L1
 
 template <class S>
-constexpr Index panel_width() { return kTileVectors * Simd<S>::lanes; }
+constexpr Index panel_width() {
+  return kTileVectors * Simd<S>::lanes;
+}
 
 // Panel j holds columns [j*W, j*W + W) of op(b), k rows of W values; columns beyond n are zero.
 template <class S>
@@ -56,7 +58,8 @@ void pack_panels(bool transposed, Index k, Index n, const S* b, Index ldb, S* pa
 
 // c tile (Rows, panel) (+)= a rows * packed panel. a element (i, p) lies at a[i * row_step + p * k_step].
 template <class S, int Rows>
-void full_tile(Index k, const S* a, Index row_step, Index k_step, const S* b, bool accumulate, S* c, Index ldc) noexcept {
+void full_tile(Index k, const S* a, Index row_step, Index k_step, const S* b, bool accumulate, S* c,
+               Index ldc) noexcept {
   using V = typename Simd<S>::Vector;
   using U = typename Simd<S>::Unaligned;
   constexpr Index lanes = Simd<S>::lanes;
@@ -71,7 +74,7 @@ void full_tile(Index k, const S* a, Index row_step, Index k_step, const S* b, bo
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i) {
 #pragma GCC unroll 2
-      for (int v = 0; v < kTileVectors; ++v) sum[i][v] = V{} ;
+      for (int v = 0; v < kTileVectors; ++v) sum[i][v] = V{};
     }
   }
   for (Index p = 0; p < k; ++p) {
@@ -118,14 +121,22 @@ using Tile = void (*)(Index, const S*, Index, Index, const S*, bool, S*, Index, 
 template <class S>
 Tile<S> tile_for(Index rows) noexcept {
   static constexpr Tile<S> tiles[] = {
-      nullptr,           any_tile<S, 1>,  any_tile<S, 2>,
-      any_tile<S, 3>,    any_tile<S, 4>,
+    nullptr,
+    any_tile<S, 1>,
+    any_tile<S, 2>,
+    any_tile<S, 3>,
+    any_tile<S, 4>,
 #if SERENE_TILE_ROWS > 4
-      any_tile<S, 5>,    any_tile<S, 6>,
+    any_tile<S, 5>,
+    any_tile<S, 6>,
 #endif
 #if SERENE_TILE_ROWS > 6
-      any_tile<S, 7>,    any_tile<S, 8>,  any_tile<S, 9>,
-      any_tile<S, 10>,   any_tile<S, 11>, any_tile<S, 12>,
+    any_tile<S, 7>,
+    any_tile<S, 8>,
+    any_tile<S, 9>,
+    any_tile<S, 10>,
+    any_tile<S, 11>,
+    any_tile<S, 12>,
 #endif
   };
   return tiles[rows];
@@ -168,8 +179,8 @@ void gather_block(Index depth, Index rows, const S* a, Index lda, S* block) noex
   }
 }
 
-// a transposed: rows of op(a) are columns of a. A block of them is gathered on the stack, since reading down a column of a
-// large matrix would miss the cache at every step.
+// a transposed: rows of op(a) are columns of a. A block of them is gathered on the stack, since reading down a column
+// of a large matrix would miss the cache at every step.
 template <class S>
 void multiply_columns(Index m, Index n, Index k, const S* a, Index lda, const S* packed, bool accumulate, S* c,
                       Index ldc) noexcept {
@@ -191,8 +202,8 @@ void multiply_columns(Index m, Index n, Index k, const S* a, Index lda, const S*
 }
 
 template <class S>
-void multiply(bool transposed_a, Index m, Index n, Index k, const S* a, Index lda, const S* packed, bool accumulate, S* c,
-              Index ldc) noexcept {
+void multiply(bool transposed_a, Index m, Index n, Index k, const S* a, Index lda, const S* packed, bool accumulate,
+              S* c, Index ldc) noexcept {
   if (transposed_a && k > 0) return multiply_columns(m, n, k, a, lda, packed, accumulate, c, ldc);
   multiply_rows(m, n, k, a, lda, packed, accumulate, c, ldc);
 }
@@ -247,19 +258,18 @@ inline __attribute__((always_inline)) V tanh_value(V x) {
 inline __attribute__((always_inline)) V sigmoid_value(V x) { return 1.0f / (1.0f + exp_value(-x)); }
 
 // Whole vectors only, and never inlined: the tail goes through the same machine code as the rest.
-#define SERENE_ARRAY_FUNCTION(name, value)                                                               \
-  __attribute__((noinline)) void name##_vectors(Index n, const float* x, float* y) noexcept {           \
-    for (Index i = 0; i < n; i += kLanes)                                                                \
-      *reinterpret_cast<U*>(y + i) = value(*reinterpret_cast<const U*>(x + i));                          \
-  }                                                                                                      \
-  void name##_array(Index n, const float* x, float* y) noexcept {                                        \
-    const Index whole = n - n % kLanes;                                                                  \
-    name##_vectors(whole, x, y);                                                                         \
-    if (whole == n) return;                                                                              \
-    alignas(64) float tail[kLanes] = {};                                                                 \
-    for (Index i = whole; i < n; ++i) tail[i - whole] = x[i];                                            \
-    name##_vectors(kLanes, tail, tail);                                                                  \
-    for (Index i = whole; i < n; ++i) y[i] = tail[i - whole];                                            \
+#define SERENE_ARRAY_FUNCTION(name, value)                                                                          \
+  __attribute__((noinline)) void name##_vectors(Index n, const float* x, float* y) noexcept {                       \
+    for (Index i = 0; i < n; i += kLanes) *reinterpret_cast<U*>(y + i) = value(*reinterpret_cast<const U*>(x + i)); \
+  }                                                                                                                 \
+  void name##_array(Index n, const float* x, float* y) noexcept {                                                   \
+    const Index whole = n - n % kLanes;                                                                             \
+    name##_vectors(whole, x, y);                                                                                    \
+    if (whole == n) return;                                                                                         \
+    alignas(64) float tail[kLanes] = {};                                                                            \
+    for (Index i = whole; i < n; ++i) tail[i - whole] = x[i];                                                       \
+    name##_vectors(kLanes, tail, tail);                                                                             \
+    for (Index i = whole; i < n; ++i) y[i] = tail[i - whole];                                                       \
   }
 SERENE_ARRAY_FUNCTION(exp, exp_value)
 SERENE_ARRAY_FUNCTION(tanh, tanh_value)
@@ -270,16 +280,16 @@ SERENE_ARRAY_FUNCTION(sigmoid, sigmoid_value)
 
 template <>
 const Kernels<float>& SERENE_TABLE<float>() noexcept {
-  static constexpr Kernels<float> table{SERENE_ISA_NAME,    panel_width<float>(), pack_panels<float>, multiply<float>,
-                                        exp_array, tanh_array,           sigmoid_array};
+  static constexpr Kernels<float> table{SERENE_ISA_NAME, panel_width<float>(), pack_panels<float>, multiply<float>,
+                                        exp_array,       tanh_array,           sigmoid_array};
   return table;
 }
 
 // The element-wise functions of double come from the standard library (kernels.cpp): references and checks use them.
 template <>
 const Kernels<double>& SERENE_TABLE<double>() noexcept {
-  static constexpr Kernels<double> table{SERENE_ISA_NAME, panel_width<double>(), pack_panels<double>, multiply<double>,
-                                         nullptr, nullptr, nullptr};
+  static constexpr Kernels<double> table{
+      SERENE_ISA_NAME, panel_width<double>(), pack_panels<double>, multiply<double>, nullptr, nullptr, nullptr};
   return table;
 }
 

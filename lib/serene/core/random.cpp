@@ -23,7 +23,8 @@ Random::Random(std::uint64_t seed, Purpose purpose, std::uint64_t a, std::uint64
   // Two rounds fold the 160 bits of (purpose, a, b) into the key, so that the 128-bit counter is free to count.
   for (const std::uint64_t word : {a, b}) {
     const auto mixed = philox4x32({static_cast<std::uint32_t>(word), static_cast<std::uint32_t>(word >> 32),
-                                   static_cast<std::uint32_t>(purpose), 0x5EEDu}, key_);
+                                   static_cast<std::uint32_t>(purpose), 0x5EEDu},
+                                  key_);
     key_ = {mixed[0], mixed[1]};
   }
   counter_ = {0, 0, 0, 0};

@@ -1,5 +1,5 @@
-// Counter-based random numbers: every value is a pure function of (seed, purpose, counters), so the order in which threads
-// or resumed runs ask for them does not matter.
+// Counter-based random numbers: every value is a pure function of (seed, purpose, counters), so the order in which
+// threads or resumed runs ask for them does not matter.
 //
 // Generator: Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3, SC 2011).
 // The distributions are our own, so that every compiler and library gives the same bits. All functions are thread-safe.
@@ -14,10 +14,20 @@ namespace serene {
 
 // What a stream of numbers is for. Part of the key: two purposes never share numbers. Do not renumber.
 enum class Purpose : std::uint32_t {
-  init = 1, shuffle = 2, split = 3, dropout = 4, augment = 5, bootstrap = 6, crop = 7, synthetic = 8, noise = 9, test = 100,
+  init = 1,
+  shuffle = 2,
+  split = 3,
+  dropout = 4,
+  augment = 5,
+  bootstrap = 6,
+  crop = 7,
+  synthetic = 8,
+  noise = 9,
+  test = 100,
 };
 
-std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) noexcept;
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key) noexcept;
 
 // A cheap sequential stream over one key. Copyable; copies continue independently from the same place.
 class Random {
@@ -25,11 +35,11 @@ class Random {
   // a, b: what the numbers belong to, such as (epoch, clip) or (step, layer).
   Random(std::uint64_t seed, Purpose purpose, std::uint64_t a = 0, std::uint64_t b = 0) noexcept;
 
-  std::uint32_t bits() noexcept;                      // 32 uniform bits
-  double uniform() noexcept;                          // [0, 1), 53 bits
-  double uniform(double low, double high) noexcept;   // [low, high)
-  double normal() noexcept;                           // standard normal (Box-Muller)
-  std::uint64_t below(std::uint64_t n) noexcept;      // 0..n-1 without bias; n >= 1
+  std::uint32_t bits() noexcept;                     // 32 uniform bits
+  double uniform() noexcept;                         // [0, 1), 53 bits
+  double uniform(double low, double high) noexcept;  // [low, high)
+  double normal() noexcept;                          // standard normal (Box-Muller)
+  std::uint64_t below(std::uint64_t n) noexcept;     // 0..n-1 without bias; n >= 1
 
   // Fisher-Yates in place.
   template <class T>

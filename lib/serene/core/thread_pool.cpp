@@ -88,7 +88,9 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   if (threads < 1 || threads > 1024) {
-    throw Error(ErrorCode::usage, "threads", "not a usable number of threads").expected("1..1024").got(std::to_string(threads));
+    throw Error(ErrorCode::usage, "threads", "not a usable number of threads")
+        .expected("1..1024")
+        .got(std::to_string(threads));
   }
   try {
     for (int worker = 1; worker < threads; ++worker) {

@@ -1,5 +1,5 @@
-// A fixed pool of threads that runs numbered tasks. Results never depend on the number of threads: tasks write to places of
-// their own and the caller combines them in order.
+// A fixed pool of threads that runs numbered tasks. Results never depend on the number of threads: tasks write to
+// places of their own and the caller combines them in order.
 #pragma once
 
 #include <memory>
@@ -20,15 +20,16 @@ class ThreadPool {
   int threads() const noexcept;
 
   // Calls task(index, worker) for every index in 0..count-1, 0 <= worker < threads(), and returns when all are done.
-  // Two tasks that run at the same time have different workers. Denormal numbers are flushed to zero inside tasks, on the
-  // calling thread too, so that a task gives the same bits wherever it runs. Does not allocate.
-  // An exception of a task (the one with the lowest index) is rethrown here after all tasks have ended.
-  // Not reentrant: one caller at a time, and not from inside a task.
+  // Two tasks that run at the same time have different workers. Denormal numbers are flushed to zero inside tasks, on
+  // the calling thread too, so that a task gives the same bits wherever it runs. Does not allocate. An exception of a
+  // task (the one with the lowest index) is rethrown here after all tasks have ended. Not reentrant: one caller at a
+  // time, and not from inside a task.
   template <class F>
   void run(Index count, F&& task) {
     using Task = std::remove_reference_t<F>;
-    run_erased(count, [](void* f, Index index, int worker) { (*static_cast<Task*>(f))(index, worker); },
-               const_cast<void*>(static_cast<const void*>(&task)));
+    run_erased(
+        count, [](void* f, Index index, int worker) { (*static_cast<Task*>(f))(index, worker); },
+        const_cast<void*>(static_cast<const void*>(&task)));
   }
 
  private:

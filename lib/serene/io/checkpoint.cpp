@@ -20,7 +20,8 @@ constexpr Index kMaxInputChannels = 1 << 16;
 // A small file can describe a graph whose passes would fill any machine.
 constexpr std::size_t kMaxPassBytes = std::size_t{4} << 30;
 
-// SHA-256 over all texts but the sum itself and all tensors, in sorted order: any changed bit of the file's meaning shows.
+// SHA-256 over all texts but the sum itself and all tensors, in sorted order: any changed bit of the file's meaning
+// shows.
 class ContentSum {
  public:
   explicit ContentSum(const std::map<std::string, std::string>& metadata) {
@@ -168,8 +169,10 @@ void replay(const Checkpoint& c) {
     const auto got = classify(c, model, e.frames, e.features);
     for (std::size_t k = 0; k < got.size(); ++k) {
       if (!(std::abs(got[k] - e.probabilities[k]) <= kReplayTolerance)) {
-        throw Error(ErrorCode::input, "example " + std::to_string(i), "the model does not give the probabilities stored with it")
-            .expected(std::to_string(e.probabilities[k])).got(std::to_string(got[k]));
+        throw Error(ErrorCode::input, "example " + std::to_string(i),
+                    "the model does not give the probabilities stored with it")
+            .expected(std::to_string(e.probabilities[k]))
+            .got(std::to_string(got[k]));
       }
     }
   }
@@ -184,8 +187,8 @@ void write_checkpoint(const std::string& path, const Checkpoint& c) {
     throw Error(ErrorCode::internal, path, "the weights are not those of the model");
   }
   for (const ParameterEntry& e : model.layout().entries) {
-    out.add(e.name, e.spec.shape, std::span(c.params).subspan(static_cast<std::size_t>(e.offset),
-                                                              static_cast<std::size_t>(e.spec.size())));
+    out.add(e.name, e.spec.shape,
+            std::span(c.params).subspan(static_cast<std::size_t>(e.offset), static_cast<std::size_t>(e.spec.size())));
   }
   if (!c.normalizer.mean.empty()) {
     out.add("normalizer.mean", vector_shape(c.normalizer.mean.size()), std::span<const float>(c.normalizer.mean));
@@ -194,7 +197,8 @@ void write_checkpoint(const std::string& path, const Checkpoint& c) {
   for (std::size_t i = 0; i < std::min(c.examples.size(), kMaxExamples); ++i) {
     const auto& e = c.examples[i];
     out.add(example_name(i, "features"), {e.frames, c.input_channels}, std::span<const float>(e.features));
-    out.add(example_name(i, "probabilities"), vector_shape(e.probabilities.size()), std::span<const double>(e.probabilities));
+    out.add(example_name(i, "probabilities"), vector_shape(e.probabilities.size()),
+            std::span<const double>(e.probabilities));
   }
   for (const auto& [name, values] : c.state) {
     out.add("state." + name, vector_shape(values.size()), std::span<const float>(values));
@@ -202,7 +206,11 @@ void write_checkpoint(const std::string& path, const Checkpoint& c) {
   out.text("format", kFormat);
   out.text("model", c.model.dump());
   out.text("features", c.features.dump());
-  out.text("head", Json{{"labels", c.labels}, {"input_channels", c.input_channels}, {"max_frames", c.max_frames}, {"temperature", c.temperature}}.dump());
+  out.text("head", Json{{"labels", c.labels},
+                        {"input_channels", c.input_channels},
+                        {"max_frames", c.max_frames},
+                        {"temperature", c.temperature}}
+                       .dump());
   out.text("notes", Json(c.notes).dump());
   if (!c.state_json.is_null()) out.text("state", c.state_json.dump());
   out.write(path);
@@ -223,9 +231,11 @@ Checkpoint read_checkpoint(const std::string& path, const CheckpointOptions& opt
     read_normalizer(file, c, unread);
     read_examples(file, c, unread);
     for (const std::string& name : names) {
-      if (unread.count(name) != 0 && name.starts_with("state.")) c.state[name.substr(6)] = file.get<float>(name), unread.erase(name);
+      if (unread.count(name) != 0 && name.starts_with("state."))
+        c.state[name.substr(6)] = file.get<float>(name), unread.erase(name);
     }
-    if (!unread.empty()) throw Error(ErrorCode::input, printable(*unread.begin()), "a tensor that the model does not have");
+    if (!unread.empty())
+      throw Error(ErrorCode::input, printable(*unread.begin()), "a tensor that the model does not have");
     if (options.replay) replay(c);
     return c;
   });
@@ -235,12 +245,14 @@ std::vector<double> probabilities_of(std::span<const float> logits, double tempe
   std::vector<double> p(logits.size());
   double most = -HUGE_VAL, sum = 0;
   for (const float z : logits) most = std::max(most, static_cast<double>(z));
-  for (std::size_t i = 0; i < p.size(); ++i) sum += p[i] = std::exp((static_cast<double>(logits[i]) - most) / temperature);
+  for (std::size_t i = 0; i < p.size(); ++i)
+    sum += p[i] = std::exp((static_cast<double>(logits[i]) - most) / temperature);
   for (double& v : p) v /= sum;
   return p;
 }
 
-std::vector<double> classify(const Checkpoint& c, const Model<float>& model, Index frames, std::span<const float> features) {
+std::vector<double> classify(const Checkpoint& c, const Model<float>& model, Index frames,
+                             std::span<const float> features) {
   if (frames < 1 || static_cast<Index>(features.size()) != frames * c.input_channels) {
     throw Error(ErrorCode::usage, "features", "wrong size")
         .expected(std::to_string(c.input_channels) + " values for each of " + std::to_string(frames) + " frames")
@@ -254,11 +266,13 @@ std::vector<double> classify(const Checkpoint& c, const Model<float>& model, Ind
   std::vector<float> x(features.begin(), features.end());
   if (!c.normalizer.mean.empty()) c.normalizer.apply(x.data(), frames);
   ThreadPool pool(1);
-  Executor<float> executor(model, {.mode = Mode::inference, .max_batch = 1, .max_time = frames, .max_bytes = kMaxPassBytes}, pool);
+  Executor<float> executor(
+      model, {.mode = Mode::inference, .max_batch = 1, .max_time = frames, .max_bytes = kMaxPassBytes}, pool);
   const auto logits = executor.forward(c.params, {x.data(), {1, frames, c.input_channels}, nullptr});
   auto answer = probabilities_of({logits.data, static_cast<std::size_t>(logits.shape.size())}, c.temperature);
   if (!std::all_of(answer.begin(), answer.end(), [](double p) { return std::isfinite(p); })) {
-    throw Error(ErrorCode::input, "", "the model's answer is not a number").hint("its weights or the features are too large");
+    throw Error(ErrorCode::input, "", "the model's answer is not a number")
+        .hint("its weights or the features are too large");
   }
   return answer;
 }

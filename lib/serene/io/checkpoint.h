@@ -1,10 +1,10 @@
-// A trained model in one file: weights, graph, feature config, labels, normaliser, and a few inputs with the probabilities
-// they must give. Written atomically; read strictly; replayed when read.
+// A trained model in one file: weights, graph, feature config, labels, normaliser, and a few inputs with the
+// probabilities they must give. Written atomically; read strictly; replayed when read.
 //
 // Form: safetensors. Tensors "conv1.kernel", ... (F32, Keras layouts), "normalizer.mean", "normalizer.scale",
 // "example.<i>.features" (F32) and "example.<i>.probabilities" (F64), and, for resuming, "state.<name>" (F32).
-// Metadata: format, sha256 (of all the rest) and the JSON texts model, features, head (labels, input_channels, max_frames,
-// temperature), notes, state.
+// Metadata: format, sha256 (of all the rest) and the JSON texts model, features, head (labels, input_channels,
+// max_frames, temperature), notes, state.
 #pragma once
 
 #include <map>
@@ -31,9 +31,9 @@ struct Checkpoint {
   Index input_channels = 0;         // F
   std::vector<std::string> labels;  // class i is labels[i]
   Normalizer normalizer;
-  Index max_frames = 0;             // longer clips are cut to their middle; 0: never
-  double temperature = 1;           // probabilities = softmax(logits / temperature)
-  std::vector<float> params;        // flat, in the layout of the model
+  Index max_frames = 0;       // longer clips are cut to their middle; 0: never
+  double temperature = 1;     // probabilities = softmax(logits / temperature)
+  std::vector<float> params;  // flat, in the layout of the model
   std::vector<CheckpointExample> examples;
   std::map<std::string, std::string> notes;  // name, protocol, seed, licence of the data, intended use, version, ...
 
@@ -50,15 +50,16 @@ struct CheckpointOptions {
 // Throws Error naming the file on failure; the old file stays.
 void write_checkpoint(const std::string& path, const Checkpoint& checkpoint);
 
-// Throws Error(input) naming the file and the reason: not safetensors, not a checkpoint, a checksum that differs, a graph that cannot be
-// built, tensors missing, superfluous or of another shape, an example whose probabilities differ by more than 1e-4.
+// Throws Error(input) naming the file and the reason: not safetensors, not a checkpoint, a checksum that differs, a
+// graph that cannot be built, tensors missing, superfluous or of another shape, an example whose probabilities differ
+// by more than 1e-4.
 Checkpoint read_checkpoint(const std::string& path, const CheckpointOptions& options = {});
 
 // softmax(logits / temperature) in double.
 std::vector<double> probabilities_of(std::span<const float> logits, double temperature);
 
-// Probabilities of one clip: (frames, F) features, not normalised. Deterministic; for many clips use an Executor. Throws Error when
-// the size is wrong, a pass would take more than 4 GiB, or the answer is not finite.
+// Probabilities of one clip: (frames, F) features, not normalised. Deterministic; for many clips use an Executor.
+// Throws Error when the size is wrong, a pass would take more than 4 GiB, or the answer is not finite.
 std::vector<double> classify(const Checkpoint& checkpoint, const Model<float>& model, Index frames,
                              std::span<const float> features);
 

@@ -41,7 +41,8 @@ void Executor<S>::plan() {
   const Index shards = (options_.max_batch + options_.shard - 1) / options_.shard;
   const auto boundaries = static_cast<std::size_t>(layers + 1);
   output_.assign(boundaries, -1), gradient_.assign(boundaries, -1);
-  shapes_.assign(boundaries, {}), lengths_.assign(boundaries, std::vector<Index>(static_cast<std::size_t>(options_.max_batch)));
+  shapes_.assign(boundaries, {}),
+      lengths_.assign(boundaries, std::vector<Index>(static_cast<std::size_t>(options_.max_batch)));
 
   Shape in{options_.max_batch, options_.max_time, model_.input_channels()};
   Index scratch = 0, widest = in.time * in.channels;
@@ -74,7 +75,9 @@ void Executor<S>::plan() {
     grads_ = arena_.reserve(model_.layout().size);
   }
   if (arena_.bytes() > options_.max_bytes) {
-    throw Error(ErrorCode::usage, "memory", "the model needs too much for " + to_string(Shape{options_.max_batch, options_.max_time, model_.input_channels()}))
+    throw Error(ErrorCode::usage, "memory",
+                "the model needs too much for " +
+                    to_string(Shape{options_.max_batch, options_.max_time, model_.input_channels()}))
         .expected("at most " + std::to_string(options_.max_bytes >> 20) + " MiB")
         .got(std::to_string(arena_.bytes() >> 20) + " MiB");
   }
@@ -122,14 +125,16 @@ void Executor<S>::forward_run(const Segment& s, Index shard, Index worker, const
   SeqView<const S> x = slice(s.first == 0 ? input_ : SeqView<const S>(view(s.first)), shard);
   for (Index i = s.first; i < s.last; ++i) {
     SeqView<S> y = slice(view(i + 1), shard);
-    if (y.data == nullptr) y.data = arena_.at(((i - s.first) % 2 == 0 ? ping_ : pong_)[static_cast<std::size_t>(worker)]);
+    if (y.data == nullptr)
+      y.data = arena_.at(((i - s.first) % 2 == 0 ? ping_ : pong_)[static_cast<std::size_t>(worker)]);
     model_.layer(i).forward(model_.params(i, params), x, y, frame(i, shard, worker));
     x = y;
   }
 }
 
 template <class S>
-SeqView<const S> Executor<S>::forward(std::span<const S> params, SeqView<const S> x, std::uint64_t seed, std::uint64_t step) {
+SeqView<const S> Executor<S>::forward(std::span<const S> params, SeqView<const S> x, std::uint64_t seed,
+                                      std::uint64_t step) {
   if (x.shape.batch < 1 || x.shape.batch > options_.max_batch || x.shape.time < 1 || x.shape.time > options_.max_time ||
       x.shape.channels != model_.input_channels() || static_cast<Index>(params.size()) != model_.layout().size) {
     throw Error(ErrorCode::internal, "executor", "batch does not fit the plan")
@@ -193,9 +198,11 @@ void Executor<S>::backward_coupled(const Segment& s, const S* params) {
 
 template <class S>
 std::span<const S> Executor<S>::backward(std::span<const S> params, const S* dlogits) {
-  if (options_.mode != Mode::training || batch_ < 1) throw Error(ErrorCode::internal, "executor", "backward without forward");
+  if (options_.mode != Mode::training || batch_ < 1)
+    throw Error(ErrorCode::internal, "executor", "backward without forward");
   const Index last = model_.layer_count();
-  std::copy_n(dlogits, shapes_[static_cast<std::size_t>(last)].size(), arena_.at(gradient_[static_cast<std::size_t>(last)]));
+  std::copy_n(dlogits, shapes_[static_cast<std::size_t>(last)].size(),
+              arena_.at(gradient_[static_cast<std::size_t>(last)]));
   const Index shards = shard_count();
   const auto size = static_cast<std::size_t>(model_.layout().size);
   std::memset(arena_.at(shard_grads_.back()), 0, size * sizeof(S));
@@ -216,7 +223,8 @@ std::span<const S> Executor<S>::backward(std::span<const S> params, const S* dlo
 template <class S>
 void Executor<S>::reduce_gradients() {
   const Index size = model_.layout().size, shards = shard_count();
-  constexpr Index range = 2048;  // scalars, so that the sum stays in L1; fixed, so that the work's cut does not depend on the threads
+  constexpr Index range =
+      2048;  // scalars, so that the sum stays in L1; fixed, so that the work's cut does not depend on the threads
   pool_.run((size + range - 1) / range, [&](Index r, int) {
     const Index begin = r * range, count = std::min(range, size - begin);
     S* const sum = arena_.at(grads_) + begin;

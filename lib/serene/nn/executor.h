@@ -1,11 +1,13 @@
 // Runs a model over batches: forward, backward, gradients, with memory planned once and work cut into fixed shards.
 //
 // The layers form segments: runs of layers that treat every sample by itself, and single layers that couple the batch
-// (batch norm in training). A run goes depth first, one shard of samples through all its layers, so that activations are still in
-// the cache when the next layer reads them; shards go to the threads of the pool. A coupling layer sees the whole batch at
-// once. Gradients of the shards lie in buffers of their own and are added in shard order: the bits do not depend on the threads.
+// (batch norm in training). A run goes depth first, one shard of samples through all its layers, so that activations
+// are still in the cache when the next layer reads them; shards go to the threads of the pool. A coupling layer sees
+// the whole batch at once. Gradients of the shards lie in buffers of their own and are added in shard order: the bits
+// do not depend on the threads.
 //
-// One executor serves one batch at a time; the model and its parameters are only read. After construction nothing allocates.
+// One executor serves one batch at a time; the model and its parameters are only read. After construction nothing
+// allocates.
 #pragma once
 
 #include <limits>
@@ -21,10 +23,10 @@ namespace serene {
 struct ExecutorOptions {
   Mode mode = Mode::inference;
   Index max_batch = 1;
-  Index max_time = 1;            // frames
-  Index shard = 8;               // samples that go through the layers together; part of the result's bits in training
-  bool keep_activations = false; // inference: keep every layer's output for activation(); training always does
-  bool input_gradient = false;   // also the gradient of the input
+  Index max_time = 1;             // frames
+  Index shard = 8;                // samples that go through the layers together; part of the result's bits in training
+  bool keep_activations = false;  // inference: keep every layer's output for activation(); training always does
+  bool input_gradient = false;    // also the gradient of the input
   std::size_t max_bytes = std::numeric_limits<std::size_t>::max();  // a plan that needs more is refused
 };
 
@@ -36,10 +38,13 @@ class Executor {
   Executor(const Model<S>& model, const ExecutorOptions& options, ThreadPool& pool);
 
   // x: (batch, time, F) with batch <= max_batch, time <= max_time; x must stay valid until backward has run.
-  // Returns the last layer's output (logits), valid until the next forward. seed and step key the random numbers (dropout).
-  SeqView<const S> forward(std::span<const S> params, SeqView<const S> x, std::uint64_t seed = 0, std::uint64_t step = 0);
+  // Returns the last layer's output (logits), valid until the next forward. seed and step key the random numbers
+  // (dropout).
+  SeqView<const S> forward(std::span<const S> params, SeqView<const S> x, std::uint64_t seed = 0,
+                           std::uint64_t step = 0);
 
-  // dlogits: (batch, 1, classes). Returns the gradient of every parameter (layout().size scalars), for the last forward.
+  // dlogits: (batch, 1, classes). Returns the gradient of every parameter (layout().size scalars), for the last
+  // forward.
   std::span<const S> backward(std::span<const S> params, const S* dlogits);
 
   // Updates moving statistics from the last forward; after the optimizer's step.
@@ -77,17 +82,17 @@ class Executor {
 
   // Offsets in the arena. Boundary 0 is the input, boundary i + 1 the output of layer i; -1: none.
   Arena<S> arena_;
-  std::vector<Index> output_, gradient_;          // per boundary, whole batch
-  std::vector<Index> saved_, saved_stride_;       // per layer; stride from shard to shard
-  std::vector<Index> scratch_, ping_, pong_;      // per worker
-  std::vector<Index> shard_grads_;                // per shard, then one for the coupling layers
+  std::vector<Index> output_, gradient_;      // per boundary, whole batch
+  std::vector<Index> saved_, saved_stride_;   // per layer; stride from shard to shard
+  std::vector<Index> scratch_, ping_, pong_;  // per worker
+  std::vector<Index> shard_grads_;            // per shard, then one for the coupling layers
   Index grads_ = -1;
 
   // Of the batch in work.
   Index batch_ = 0;
   SeqView<const S> input_;
-  std::vector<Shape> shapes_;                     // per boundary
-  std::vector<std::vector<Index>> lengths_;       // per boundary
+  std::vector<Shape> shapes_;                // per boundary
+  std::vector<std::vector<Index>> lengths_;  // per boundary
   std::uint64_t seed_ = 0, step_ = 0;
 };
 

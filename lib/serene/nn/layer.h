@@ -1,16 +1,17 @@
 // The contract of a layer.
 //
-// A layer is an immutable description: parameters, activations, scratch and random keys are arguments, so one layer object
-// serves any number of threads at once. The order of calls for one batch is
+// A layer is an immutable description: parameters, activations, scratch and random keys are arguments, so one layer
+// object serves any number of threads at once. The order of calls for one batch is
 //     plan -> forward -> backward -> commit        (inference: plan -> forward)
 //
 // Masking. x.lengths[b] = L means that sample b has L valid frames. A layer gives for the frames
-// [0, out_length(L)) of y exactly, bit for bit, what it would give for the sample alone with shape (1, L, C), whatever the
-// padding of x holds (even NaN). It writes zeros to the padded frames of y (unless an option says otherwise). backward ignores dy on
-// padded frames and writes zeros to padded frames of dx. L = 0 is allowed and gives zeros (never NaN).
+// [0, out_length(L)) of y exactly, bit for bit, what it would give for the sample alone with shape (1, L, C), whatever
+// the padding of x holds (even NaN). It writes zeros to the padded frames of y (unless an option says otherwise).
+// backward ignores dy on padded frames and writes zeros to padded frames of dx. L = 0 is allowed and gives zeros (never
+// NaN).
 //
-// Batches come in shards: a call sees x.shape.batch samples, beginning with sample frame.first_sample of the batch. Layers for
-// which couples_batch() holds see the whole batch in one call.
+// Batches come in shards: a call sees x.shape.batch samples, beginning with sample frame.first_sample of the batch.
+// Layers for which couples_batch() holds see the whole batch in one call.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +37,12 @@ struct Plan {
 // The memory and keys of one call.
 template <class S>
 struct Frame {
-  S* saved = nullptr;      // plan().saved scalars, 64-byte aligned; the same memory in forward, backward and commit
-  S* scratch = nullptr;    // plan().scratch scalars, 64-byte aligned
+  S* saved = nullptr;    // plan().saved scalars, 64-byte aligned; the same memory in forward, backward and commit
+  S* scratch = nullptr;  // plan().scratch scalars, 64-byte aligned
   Mode mode = Mode::inference;
   std::uint64_t seed = 0;  // random numbers are a function of (seed, step, key, sample index in the batch) alone
   std::uint64_t step = 0;
-  std::uint64_t key = 0;   // tells the layers of a model apart
+  std::uint64_t key = 0;  // tells the layers of a model apart
   Index first_sample = 0;
 };
 
@@ -50,8 +51,8 @@ class Layer {
  public:
   virtual ~Layer() = default;
 
-  virtual std::string type() const = 0;               // "conv1d", as in a config
-  virtual std::string summary() const = 0;            // "128 filters, kernel 7, same, relu": for `serene inspect`
+  virtual std::string type() const = 0;     // "conv1d", as in a config
+  virtual std::string summary() const = 0;  // "128 filters, kernel 7, same, relu": for `serene inspect`
   virtual std::vector<ParameterSpec> parameters() const { return {}; }
 
   // Output shape and memory for an input shape; throws Error(usage) when the layer cannot take it.

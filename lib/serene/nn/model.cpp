@@ -47,7 +47,8 @@ template <class S>
 std::vector<Shape> Model<S>::shapes(Shape in) const {
   if (in.channels != input_channels_) {
     throw Error(ErrorCode::usage, "model", "wrong number of features a frame")
-        .expected(std::to_string(input_channels_)).got(std::to_string(in.channels));
+        .expected(std::to_string(input_channels_))
+        .got(std::to_string(in.channels));
   }
   std::vector<Shape> out;
   for (Index i = 0; i < layer_count(); ++i) {

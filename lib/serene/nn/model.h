@@ -1,5 +1,5 @@
-// A model: a chain of named layers with one flat parameter vector. Immutable; any number of executors, threads and calls
-// share one. Built from JSON by model_builder.h.
+// A model: a chain of named layers with one flat parameter vector. Immutable; any number of executors, threads and
+// calls share one. Built from JSON by model_builder.h.
 #pragma once
 
 #include <span>
@@ -20,8 +20,8 @@ struct NamedLayer {
 template <class S>
 class Model {
  public:
-  // input_channels: features per frame, F. Throws Error(usage) when names repeat, there is no layer, or a layer cannot take
-  // the output of the one before.
+  // input_channels: features per frame, F. Throws Error(usage) when names repeat, there is no layer, or a layer cannot
+  // take the output of the one before.
   Model(std::vector<NamedLayer<S>> layers, Index input_channels);
 
   Index layer_count() const noexcept { return static_cast<Index>(layers_.size()); }

@@ -32,7 +32,9 @@ Index units_of(JsonReader& r, const char* key, const Place& at) {
   const Json& value = r.raw(key);
   if (value.is_string()) {
     if (value.get<std::string>() == "classes") return at.classes;
-    throw Error(ErrorCode::input, r.path_of(key), "not a size").expected("a number or \"classes\"").got("\"" + printable(value.get<std::string>()) + "\"");
+    throw Error(ErrorCode::input, r.path_of(key), "not a size")
+        .expected("a number or \"classes\"")
+        .got("\"" + printable(value.get<std::string>()) + "\"");
   }
   return r.integer_in(key, 1, kMaxUnits);
 }
@@ -82,42 +84,51 @@ template <class S>
 LayerPtr<S> make_layer(const std::string& type, JsonReader& r, const Place& at, int depth) {
   using Maker = std::function<LayerPtr<S>()>;
   const std::vector<std::pair<std::string, Maker>> makers = {
-      {"conv1d", [&] {
+      {"conv1d",
+       [&] {
          const Index filters = units_of(r, "filters", at);
          const Window window = window_of(r, "kernel_size", 1);
          const Activation activation = activation_of(r);
          return std::make_shared<Conv1D<S>>(at.channels, filters, window, activation, r.boolean("use_bias", true));
        }},
       {"max_pooling1d", [&] { return std::make_shared<Pooling1D<S>>(Pool::max, window_of(r, "pool_size", -1)); }},
-      {"average_pooling1d", [&] { return std::make_shared<Pooling1D<S>>(Pool::average, window_of(r, "pool_size", -1)); }},
+      {"average_pooling1d",
+       [&] { return std::make_shared<Pooling1D<S>>(Pool::average, window_of(r, "pool_size", -1)); }},
       {"global_average_pooling1d", [&] { return std::make_shared<GlobalPooling1D<S>>(Pool::average); }},
       {"global_max_pooling1d", [&] { return std::make_shared<GlobalPooling1D<S>>(Pool::max); }},
-      {"dense", [&] {
+      {"dense",
+       [&] {
          const Index units = units_of(r, "units", at);
          const Activation activation = activation_of(r);
          return std::make_shared<Dense<S>>(at.channels, units, activation, r.boolean("use_bias", true));
        }},
-      {"batch_norm", [&] {
+      {"batch_norm",
+       [&] {
          const double momentum = r.number_in("momentum", 0, 1, 0.99);
          return std::make_shared<BatchNorm<S>>(at.channels, momentum, r.number_in("epsilon", 1e-12, 1, 1e-3));
        }},
-      {"layer_norm", [&] { return std::make_shared<LayerNorm<S>>(at.channels, r.number_in("epsilon", 1e-12, 1, 1e-3)); }},
+      {"layer_norm",
+       [&] { return std::make_shared<LayerNorm<S>>(at.channels, r.number_in("epsilon", 1e-12, 1, 1e-3)); }},
       {"activation", [&] { return std::make_shared<ActivationLayer<S>>(activation_of(r)); }},
       {"dropout", [&] { return std::make_shared<Dropout<S>>(r.number_in("rate", 0, 0.999, 0.5)); }},
-      {"spatial_dropout1d", [&] { return std::make_shared<Dropout<S>>(r.number_in("rate", 0, 0.999, 0.5), DropoutKind::channel); }},
+      {"spatial_dropout1d",
+       [&] { return std::make_shared<Dropout<S>>(r.number_in("rate", 0, 0.999, 0.5), DropoutKind::channel); }},
       {"lstm", [&] { return std::make_shared<Lstm<S>>(at.channels, recurrent_of(r)); }},
       {"gru", [&] { return std::make_shared<Gru<S>>(at.channels, recurrent_of(r)); }},
       {"bidirectional", [&] { return make_bidirectional_from<S>(r, at); }},
       {"self_attention", [&] { return std::make_shared<SelfAttention<S>>(); }},
-      {"multi_head_attention", [&] {
+      {"multi_head_attention",
+       [&] {
          MultiHeadAttentionOptions o;
          o.heads = r.integer_in("num_heads", 1, 1024);
          o.key_dim = r.integer_in("key_dim", 1, kMaxUnits);
          o.use_bias = r.boolean("use_bias", true);
          return std::make_shared<MultiHeadAttention<S>>(at.channels, o);
        }},
-      {"additive_attention_pooling", [&] { return std::make_shared<AdditiveAttentionPooling<S>>(at.channels, units_of(r, "units", at)); }},
-      {"attentive_statistics_pooling", [&] { return std::make_shared<AttentiveStatisticsPooling<S>>(at.channels, units_of(r, "units", at)); }},
+      {"additive_attention_pooling",
+       [&] { return std::make_shared<AdditiveAttentionPooling<S>>(at.channels, units_of(r, "units", at)); }},
+      {"attentive_statistics_pooling",
+       [&] { return std::make_shared<AttentiveStatisticsPooling<S>>(at.channels, units_of(r, "units", at)); }},
       {"residual", [&] { return make_residual<S>(r, at, depth); }},
   };
   std::string known;
@@ -125,7 +136,8 @@ LayerPtr<S> make_layer(const std::string& type, JsonReader& r, const Place& at, 
     if (name == type) return make();
     known += (known.empty() ? "" : ", ") + name;
   }
-  throw Error(ErrorCode::input, r.path_of("type"), "unknown layer type \"" + printable(type) + "\"").hint("known are " + known);
+  throw Error(ErrorCode::input, r.path_of("type"), "unknown layer type \"" + printable(type) + "\"")
+      .hint("known are " + known);
 }
 
 template <class S>
@@ -144,7 +156,8 @@ std::vector<NamedLayer<S>> make_layers(const Json& list, const std::string& path
     LayerPtr<S> layer = with_context(place, [&] { return make_layer<S>(type, r, at, depth); });
     const std::string name = r.text("name", type + "_" + std::to_string(i));
     if (name.empty() || name.size() > 64 || name.find_first_of(". \t\n/\"") != std::string::npos) {
-      throw Error(ErrorCode::input, r.path_of("name"), "not a usable name").expected("1 to 64 characters without dots and blanks");
+      throw Error(ErrorCode::input, r.path_of("name"), "not a usable name")
+          .expected("1 to 64 characters without dots and blanks");
     }
     r.finish();
     shape = with_context(place, [&] { return layer->plan(shape, Mode::inference).out; });
@@ -162,10 +175,12 @@ Model<S> build_model(const Json& model, Index input_channels, Index classes, con
   r.finish();
   Model<S> built(make_layers<S>(list, r.path_of("layers"), {input_channels, classes}, 0), input_channels);
   // A probe of two lengths tells whether time is gone at the end.
-  const Shape a = built.shapes({1, kProbeFrames, input_channels}).back(), b = built.shapes({1, kProbeFrames / 2, input_channels}).back();
+  const Shape a = built.shapes({1, kProbeFrames, input_channels}).back(),
+              b = built.shapes({1, kProbeFrames / 2, input_channels}).back();
   if (built.output_channels() != classes || a.time != 1 || b.time != 1) {
     throw Error(ErrorCode::input, path, "does not end in one vector of classes")
-        .expected("(1, 1, " + std::to_string(classes) + ")").got(to_string(a))
+        .expected("(1, 1, " + std::to_string(classes) + ")")
+        .got(to_string(a))
         .hint("end with a pooling over time and dense with \"units\": \"classes\"");
   }
   return built;

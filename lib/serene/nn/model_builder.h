@@ -1,9 +1,11 @@
 // Builds a model from the JSON of a config or checkpoint: the only way from text to layers.
 //
-//   {"layers": [{"type": "conv1d", "name": "conv1", "filters": 128, "kernel_size": 7, "padding": "same", "activation": "relu"}, ...]}
+//   {"layers": [{"type": "conv1d", "name": "conv1", "filters": 128, "kernel_size": 7, "padding": "same", "activation":
+//   "relu"}, ...]}
 //
-// The types and their keys (with defaults) stand in configs/README.md. "units": "classes" takes the number of labels. A layer without a
-// name is called <type>_<place>. Unknown types and keys, wrong types and shapes that do not fit throw Error naming the path.
+// The types and their keys (with defaults) stand in configs/README.md. "units": "classes" takes the number of labels. A
+// layer without a name is called <type>_<place>. Unknown types and keys, wrong types and shapes that do not fit throw
+// Error naming the path.
 #pragma once
 
 #include <string>
@@ -13,8 +15,8 @@
 
 namespace serene {
 
-// input_channels: values a frame; classes: number of labels; path: place of `model` for errors. Without a layer whose output
-// has `classes` channels and one frame at the end, the model cannot classify, and Error(usage) says so.
+// input_channels: values a frame; classes: number of labels; path: place of `model` for errors. Without a layer whose
+// output has `classes` channels and one frame at the end, the model cannot classify, and Error(usage) says so.
 template <class S>
 Model<S> build_model(const Json& model, Index input_channels, Index classes, const std::string& path = "model");
 

@@ -18,7 +18,8 @@ Manifest manifest_of(const RunConfig& config, const std::string& data_path) {
   const std::string& root = data_path.empty() ? config.data.root : data_path;
   const bool cross = !config.split.train_corpus.empty() && !config.split.test_corpus.empty();
   if (config.data.manifest.empty() && cross) {
-    const Manifest parts[] = {open_corpus(config.split.train_corpus, root), open_corpus(config.split.test_corpus, root)};
+    const Manifest parts[] = {open_corpus(config.split.train_corpus, root),
+                              open_corpus(config.split.test_corpus, root)};
     return merge(parts, true);
   }
   return open_corpus(config.data.manifest.empty() ? config.data.corpus : config.data.manifest, root, config.labels);
@@ -26,11 +27,14 @@ Manifest manifest_of(const RunConfig& config, const std::string& data_path) {
 
 std::string licence_of(const Manifest& manifest) {
   std::string text;
-  const std::pair<const char*, const char*> known[] = {{"ravdess", "RAVDESS CC BY-NC-SA 4.0"}, {"cremad", "CREMA-D ODbL 1.0"},
-                                                       {"tess", "TESS CC BY-NC-ND 4.0"}, {"savee", "SAVEE research only"},
+  const std::pair<const char*, const char*> known[] = {{"ravdess", "RAVDESS CC BY-NC-SA 4.0"},
+                                                       {"cremad", "CREMA-D ODbL 1.0"},
+                                                       {"tess", "TESS CC BY-NC-ND 4.0"},
+                                                       {"savee", "SAVEE research only"},
                                                        {"emodb", "EMO-DB CC0 1.0"}};
   for (const auto& entry : known) {
-    const bool used = std::any_of(manifest.clips.begin(), manifest.clips.end(), [&](const Clip& c) { return c.corpus == entry.first; });
+    const bool used = std::any_of(manifest.clips.begin(), manifest.clips.end(),
+                                  [&](const Clip& c) { return c.corpus == entry.first; });
     if (used) text += (text.empty() ? "" : "; ") + std::string(entry.second);
   }
   return text.empty() ? "unknown" : text;
@@ -39,7 +43,8 @@ std::string licence_of(const Manifest& manifest) {
 std::string data_sum(const FeatureSet& features) {
   Sha256 sum;
   for (std::size_t i = 0; i < features.manifest.clips.size(); ++i) {
-    sum.update(features.manifest.clips[i].id + "\n" + features.manifest.clips[i].label + "\n" + features.audio_hashes[i] + "\n");
+    sum.update(features.manifest.clips[i].id + "\n" + features.manifest.clips[i].label + "\n" +
+               features.audio_hashes[i] + "\n");
   }
   return sum.hex();
 }
@@ -61,7 +66,8 @@ FeatureSet load_corpus_features(const RunConfig& config, const std::string& data
                                 ThreadPool& pool, const DataProgress& progress) {
   const FeatureConfig features = feature_config_of(config);
   const Manifest manifest = manifest_of(config, data_path);
-  if (config.split.protocol == kaggle_leaky) return augmented_rows(manifest, features, config.split.seed, pool, progress);
+  if (config.split.protocol == kaggle_leaky)
+    return augmented_rows(manifest, features, config.split.seed, pool, progress);
   return load_features(manifest, features, cache_dir.empty() ? config.data.cache_dir : cache_dir, pool, progress);
 }
 
@@ -79,13 +85,16 @@ std::vector<Split> splits_of(const RunConfig& config, const FeatureSet& features
 }
 
 Experiment::Experiment(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool)
-    : config_(config), features_(features), split_(split), pool_(pool),
+    : config_(config),
+      features_(features),
+      split_(split),
+      pool_(pool),
       dataset_(features, split.train, standardise_of(config.normalize)),
       model_(build_model<float>(config.model, features.dim, classes_of(features))),
       trainer_(model_, dataset_, split_, config_, pool_) {}
 
-std::vector<Prediction> make_predictions(const Dataset& dataset, std::span<const std::size_t> clips, std::span<const float> logits,
-                                         double temperature) {
+std::vector<Prediction> make_predictions(const Dataset& dataset, std::span<const std::size_t> clips,
+                                         std::span<const float> logits, double temperature) {
   const std::size_t classes = dataset.label_names().size();
   std::vector<Prediction> all;
   all.reserve(clips.size());

@@ -68,7 +68,7 @@ class Experiment {
 };
 
 // Predictions with speaker, sex and truth for clips whose logits, row-major (clips, classes), are given.
-std::vector<Prediction> make_predictions(const Dataset& dataset, std::span<const std::size_t> clips, std::span<const float> logits,
-                                         double temperature);
+std::vector<Prediction> make_predictions(const Dataset& dataset, std::span<const std::size_t> clips,
+                                         std::span<const float> logits, double temperature);
 
 }  // namespace serene

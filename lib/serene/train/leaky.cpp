@@ -14,9 +14,10 @@
 namespace serene {
 namespace {
 
-constexpr std::array<std::pair<NotebookAugment, const char*>, 3> kCopies{{{NotebookAugment::none, ""},
-                                                                          {NotebookAugment::noise, "#noise"},
-                                                                          {NotebookAugment::stretch_and_pitch, "#stretch+pitch"}}};
+constexpr std::array<std::pair<NotebookAugment, const char*>, 3> kCopies{
+    {{NotebookAugment::none, ""},
+     {NotebookAugment::noise, "#noise"},
+     {NotebookAugment::stretch_and_pitch, "#stretch+pitch"}}};
 
 struct Row {
   ClipFeatures features;

@@ -1,6 +1,6 @@
-// The protocol of the well-known notebooks, reproduced so that its leak can be measured: every clip is augmented BEFORE the
-// rows are split at random, so copies of a test clip and clips of the same voice stand in the training part, and early stopping
-// watches the test rows. Its numbers say LEAKY wherever they are printed.
+// The protocol of the well-known notebooks, reproduced so that its leak can be measured: every clip is augmented BEFORE
+// the rows are split at random, so copies of a test clip and clips of the same voice stand in the training part, and
+// early stopping watches the test rows. Its numbers say LEAKY wherever they are printed.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 namespace serene {
 
 // Three rows a clip, as the notebooks make them: as it is, with noise, stretched and pitched. The rows of clip i are
-// 3i, 3i+1, 3i+2; their ids end in "#noise" and "#stretch+pitch". Broken clips are skipped and listed. Not cached on disk.
+// 3i, 3i+1, 3i+2; their ids end in "#noise" and "#stretch+pitch". Broken clips are skipped and listed. Not cached on
+// disk.
 FeatureSet augmented_rows(const Manifest& manifest, const FeatureConfig& config, std::uint64_t seed, ThreadPool& pool,
                           const DataProgress& progress = {});
 

@@ -5,7 +5,8 @@
 
 namespace serene {
 
-Predictor::Predictor(const Model<float>& model, const Dataset& dataset, Index max_frames, ThreadPool& pool, Index batch_size)
+Predictor::Predictor(const Model<float>& model, const Dataset& dataset, Index max_frames, ThreadPool& pool,
+                     Index batch_size)
     : model_(model), dataset_(dataset) {
   batches_.batch_size = batch_size;
   batches_.max_frames = max_frames;

@@ -1,4 +1,5 @@
-// A model's answers for many clips of a dataset: batched, parallel, the same bits for any batch size and number of threads.
+// A model's answers for many clips of a dataset: batched, parallel, the same bits for any batch size and number of
+// threads.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +15,10 @@ namespace serene {
 
 class Predictor {
  public:
-  // max_frames: longer clips are cut to their middle; 0 takes clips whole. Everything referred to must outlive the predictor.
-  Predictor(const Model<float>& model, const Dataset& dataset, Index max_frames, ThreadPool& pool, Index batch_size = 32);
+  // max_frames: longer clips are cut to their middle; 0 takes clips whole. Everything referred to must outlive the
+  // predictor.
+  Predictor(const Model<float>& model, const Dataset& dataset, Index max_frames, ThreadPool& pool,
+            Index batch_size = 32);
 
   // Logits, row-major (clips, classes), in the order of `clips`.
   std::vector<float> logits(std::span<const float> params, std::span<const std::size_t> clips);

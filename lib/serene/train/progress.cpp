@@ -58,12 +58,13 @@ void Progress::update(std::size_t done, std::size_t total, const std::string& no
   std::string bar;
   if (terminal_) {
     const int full = static_cast<int>(share * width);
-    bar = " [" + std::string(static_cast<std::size_t>(full), '#') + std::string(static_cast<std::size_t>(width - full), '.') + "]";
+    bar = " [" + std::string(static_cast<std::size_t>(full), '#') +
+          std::string(static_cast<std::size_t>(width - full), '.') + "]";
   }
   char percent[16];
   std::snprintf(percent, sizeof percent, " %3.0f %%", 100 * share);
-  draw(title_ + bar + percent + " " + std::to_string(done) + "/" + std::to_string(total) + ", " + clock_text(left) + " left" +
-       (note.empty() ? "" : ", " + note));
+  draw(title_ + bar + percent + " " + std::to_string(done) + "/" + std::to_string(total) + ", " + clock_text(left) +
+       " left" + (note.empty() ? "" : ", " + note));
 }
 
 void Progress::finish(const std::string& line) {

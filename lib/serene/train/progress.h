@@ -9,14 +9,15 @@ namespace serene {
 
 class Progress {
  public:
-  // title: what is being done ("extracting features"). Draws nothing until the first update. quiet: never draws anything.
+  // title: what is being done ("extracting features"). Draws nothing until the first update. quiet: never draws
+  // anything.
   explicit Progress(std::string title, bool quiet = false);
   ~Progress();  // ends an open line
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // done of total; note: live figures behind the bar ("loss 1.234"). Drawn at most ten times a second; in plain form only when a
-  // tenth more is done. Not thread-safe: one caller at a time.
+  // done of total; note: live figures behind the bar ("loss 1.234"). Drawn at most ten times a second; in plain form
+  // only when a tenth more is done. Not thread-safe: one caller at a time.
   void update(std::size_t done, std::size_t total, const std::string& note = "");
   // Replaces the bar by a line that stays.
   void finish(const std::string& line = "");

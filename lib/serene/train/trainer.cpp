@@ -43,7 +43,8 @@ ClassificationLoss make_loss(const LossConfig& c, const Dataset& dataset, const 
 void take(const Checkpoint& c, const std::string& name, std::span<float> into) {
   const auto found = c.state.find(name);
   if (found == c.state.end() || found->second.size() != into.size()) {
-    throw Error(ErrorCode::input, "state." + name, "missing or of the wrong size").hint("the checkpoint is of another run");
+    throw Error(ErrorCode::input, "state." + name, "missing or of the wrong size")
+        .hint("the checkpoint is of another run");
   }
   std::copy(found->second.begin(), found->second.end(), into.begin());
 }
@@ -54,10 +55,15 @@ double number_of(const Json& v) { return v.is_null() ? std::numeric_limits<doubl
 }  // namespace
 
 Json to_json(const EpochRecord& r) {
-  return {{"epoch", r.epoch}, {"learning_rate", r.learning_rate}, {"train_loss", number_or_null(r.train_loss)},
-          {"train_accuracy", number_or_null(r.train_accuracy)}, {"val_loss", number_or_null(r.val_loss)},
-          {"val_accuracy", number_or_null(r.val_accuracy)}, {"val_uar", number_or_null(r.val_uar)},
-          {"gradient_norm", number_or_null(r.gradient_norm)}, {"best", r.best}};
+  return {{"epoch", r.epoch},
+          {"learning_rate", r.learning_rate},
+          {"train_loss", number_or_null(r.train_loss)},
+          {"train_accuracy", number_or_null(r.train_accuracy)},
+          {"val_loss", number_or_null(r.val_loss)},
+          {"val_accuracy", number_or_null(r.val_accuracy)},
+          {"val_uar", number_or_null(r.val_uar)},
+          {"gradient_norm", number_or_null(r.gradient_norm)},
+          {"best", r.best}};
 }
 
 EpochRecord epoch_record_from_json(const Json& json, const std::string& where) {
@@ -78,8 +84,13 @@ EpochRecord epoch_record_from_json(const Json& json, const std::string& where) {
   return e;
 }
 
-Trainer::Trainer(const Model<float>& model, const Dataset& dataset, const Split& split, const RunConfig& config, ThreadPool& pool)
-    : model_(model), dataset_(dataset), split_(split), config_(config), pool_(pool),
+Trainer::Trainer(const Model<float>& model, const Dataset& dataset, const Split& split, const RunConfig& config,
+                 ThreadPool& pool)
+    : model_(model),
+      dataset_(dataset),
+      split_(split),
+      config_(config),
+      pool_(pool),
       batches_(dataset, split.train, training_batches(config)),
       predictor_(model, dataset, config.data.max_frames, pool),
       loss_(make_loss(config.train.loss, dataset, split)),
@@ -111,7 +122,8 @@ Trainer::StepResult Trainer::step(Index batch, double learning_rate) {
   std::copy_n(labels_.begin(), shape.batch, targets_.begin());
   const Targets<float> targets{.labels = targets_.data()};
   const double divisor = loss_.divisor(shape.batch, targets);
-  r.loss_sum = divisor * loss_.run(shape.batch, logits.data, targets, divisor, LossOutputs<float>{.gradient = dlogits_.data()});
+  r.loss_sum =
+      divisor * loss_.run(shape.batch, logits.data, targets, divisor, LossOutputs<float>{.gradient = dlogits_.data()});
   const Index classes = model_.output_channels();
   for (Index b = 0; b < shape.batch; ++b) {
     const float* row = logits.data + b * classes;
@@ -119,12 +131,14 @@ Trainer::StepResult Trainer::step(Index batch, double learning_rate) {
   }
   const std::string place = "epoch " + std::to_string(history_.size() + 1) + ", step " + std::to_string(batch + 1);
   if (!std::isfinite(r.loss_sum)) {
-    throw Error(ErrorCode::divergence, place, "the loss is not finite").hint("lower train.optimizer.learning_rate or set clip_norm");
+    throw Error(ErrorCode::divergence, place, "the loss is not finite")
+        .hint("lower train.optimizer.learning_rate or set clip_norm");
   }
   const auto grads = executor_->backward(params_, dlogits_.data());
   r.gradient_norm = optimizer_.step(params_.data(), grads.data(), learning_rate, pool_);
   if (!std::isfinite(r.gradient_norm)) {
-    throw Error(ErrorCode::divergence, place, "the gradient is not finite").hint("lower train.optimizer.learning_rate or set clip_norm");
+    throw Error(ErrorCode::divergence, place, "the gradient is not finite")
+        .hint("lower train.optimizer.learning_rate or set clip_norm");
   }
   executor_->commit(params_);
   return r;
@@ -141,7 +155,9 @@ const EpochRecord& Trainer::run_epoch(const OnStep& on_step) {
     record.learning_rate = schedule_.rate(optimizer_.steps());
     const StepResult r = step(b, record.learning_rate);
     loss += r.loss_sum, correct += r.correct, clips += r.clips, norm += r.gradient_norm;
-    if (on_step) on_step(b + 1, steps, loss / static_cast<double>(clips), static_cast<double>(correct) / static_cast<double>(clips));
+    if (on_step)
+      on_step(b + 1, steps, loss / static_cast<double>(clips),
+              static_cast<double>(correct) / static_cast<double>(clips));
   }
   record.train_loss = loss / static_cast<double>(clips);
   record.train_accuracy = static_cast<double>(correct) / static_cast<double>(clips);
@@ -205,12 +221,16 @@ std::size_t Trainer::bytes() const noexcept {
 void Trainer::save(Checkpoint& c) const {
   c.params = params_;
   c.state.clear();
-  for (const auto& slot : optimizer_.slots()) c.state["optimizer." + slot.name].assign(slot.values.begin(), slot.values.end());
+  for (const auto& slot : optimizer_.slots())
+    c.state["optimizer." + slot.name].assign(slot.values.begin(), slot.values.end());
   c.state["best_params"] = best_params_;
   Json history = Json::array();
   for (const EpochRecord& r : history_) history.push_back(to_json(r));
-  c.state_json = {{"steps", optimizer_.steps()}, {"schedule", schedule_.state()}, {"early_stopping", stopping_.state()},
-                  {"best", best_.state()}, {"history", history}};
+  c.state_json = {{"steps", optimizer_.steps()},
+                  {"schedule", schedule_.state()},
+                  {"early_stopping", stopping_.state()},
+                  {"best", best_.state()},
+                  {"history", history}};
 }
 
 void Trainer::restore(const Checkpoint& c) {
@@ -222,7 +242,8 @@ void Trainer::restore(const Checkpoint& c) {
   for (std::size_t i = 0; i < history.size(); ++i) {
     const std::string place = "state.history[" + std::to_string(i) + "]";
     records.push_back(epoch_record_from_json(history[i], place));
-    if (records.back().epoch != static_cast<Index>(i)) throw Error(ErrorCode::input, place + ".epoch", "is not the next epoch");
+    if (records.back().epoch != static_cast<Index>(i))
+      throw Error(ErrorCode::input, place + ".epoch", "is not the next epoch");
   }
   schedule_.restore(r.object("schedule"));
   stopping_.restore(r.object("early_stopping"));
@@ -230,7 +251,8 @@ void Trainer::restore(const Checkpoint& c) {
   const std::int64_t steps = r.integer_in("steps", 0, std::int64_t{1} << 53);
   r.finish();
   if (steps != static_cast<std::int64_t>(records.size()) * batches_.batches()) {
-    throw Error(ErrorCode::input, "state.steps", "are not those of the epochs done").hint("the checkpoint is of another run");
+    throw Error(ErrorCode::input, "state.steps", "are not those of the epochs done")
+        .hint("the checkpoint is of another run");
   }
   for (const auto& slot : optimizer_.slots()) take(c, "optimizer." + slot.name, slot.values);
   best_params_.assign(best_.best_epoch() < 0 ? 0 : params_.size(), 0.0f);

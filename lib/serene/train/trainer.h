@@ -1,7 +1,7 @@
 // Training: epochs of shuffled batches, validation, learning-rate schedule, early stopping, the best weights kept.
 //
-// Everything is a function of (config, seed, data): the same bytes of weights for any number of threads, and after stopping at
-// any epoch and resuming. Nothing here touches the disk; see run_folder.h.
+// Everything is a function of (config, seed, data): the same bytes of weights for any number of threads, and after
+// stopping at any epoch and resuming. Nothing here touches the disk; see run_folder.h.
 #pragma once
 
 #include <functional>
@@ -23,16 +23,16 @@
 
 namespace serene {
 
-// One line of the log. Losses are means over clips; validation loss is the cross-entropy of the true class, without smoothing or
-// class weights; training figures are those of the passes that trained (dropout on, weights moving). Without a validation part
-// the val_ figures are NaN, written as null.
+// One line of the log. Losses are means over clips; validation loss is the cross-entropy of the true class, without
+// smoothing or class weights; training figures are those of the passes that trained (dropout on, weights moving).
+// Without a validation part the val_ figures are NaN, written as null.
 struct EpochRecord {
-  Index epoch = 0;             // from 0
-  double learning_rate = 0;    // of the epoch's last step
+  Index epoch = 0;           // from 0
+  double learning_rate = 0;  // of the epoch's last step
   double train_loss = 0, train_accuracy = 0;
   double val_loss = 0, val_accuracy = 0, val_uar = 0;
-  double gradient_norm = 0;    // mean over the epoch's steps, before clipping
-  bool best = false;           // the best epoch so far
+  double gradient_norm = 0;  // mean over the epoch's steps, before clipping
+  bool best = false;         // the best epoch so far
 };
 
 Json to_json(const EpochRecord& record);
@@ -40,15 +40,16 @@ EpochRecord epoch_record_from_json(const Json& json, const std::string& where);
 
 class Trainer {
  public:
-  // Everything referred to must outlive the trainer. Initialises the weights from config.seed. Throws Error when the training part
-  // is empty or the config does not fit.
-  Trainer(const Model<float>& model, const Dataset& dataset, const Split& split, const RunConfig& config, ThreadPool& pool);
+  // Everything referred to must outlive the trainer. Initialises the weights from config.seed. Throws Error when the
+  // training part is empty or the config does not fit.
+  Trainer(const Model<float>& model, const Dataset& dataset, const Split& split, const RunConfig& config,
+          ThreadPool& pool);
 
   // done of total steps of the epoch, mean loss and accuracy so far.
   using OnStep = std::function<void(Index done, Index total, double loss, double accuracy)>;
 
-  // Trains one epoch and validates. Throws Error(divergence) that names epoch and step when loss or gradient are not finite; the
-  // weights are then those before the step. Must not be called when finished().
+  // Trains one epoch and validates. Throws Error(divergence) that names epoch and step when loss or gradient are not
+  // finite; the weights are then those before the step. Must not be called when finished().
   const EpochRecord& run_epoch(const OnStep& on_step = {});
   bool finished() const;
 
