@@ -41,7 +41,11 @@ Json spread_json(const MeanDeviation& m) {
 }
 
 std::string spread_text(const MeanDeviation& m) {
-  return percent(m.mean) + (m.count >= 2 ? " +- " + percent(m.deviation) : " (one seed, no spread)");
+  return percent(m.mean) + (m.count >= 2 ? " +- " + percent(m.deviation) + " %" : " % (one seed, no spread)");
+}
+
+std::string counted(std::size_t n, const std::string& what) {
+  return std::to_string(n) + " " + what + (n == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -120,13 +124,13 @@ std::string to_table(const CrossValidation& cv) {
   const std::string mark = cv.leaky ? "  LEAKY" : "";
   std::string text = heading_of(cv.title, cv.protocol, cv.leaky) + "\n";
   if (cv.leaky) text += std::string(leaky_warning) + "\n";
-  text += "cross-validation: " + std::to_string(cv.folds.size()) + " folds in all, " + std::to_string(cv.seeds.size()) +
-          " seeds; mean over folds, +- standard deviation over seeds" + mark + "\n\n";
+  text += "cross-validation: " + counted(cv.folds.size(), "fold") + " in all, " + counted(cv.seeds.size(), "seed") +
+          "; mean over folds, +- standard deviation over seeds" + mark + "\n\n";
   const auto line = [&](const char* name, const MeanDeviation& m) {
-    text += pad_right(name, 10) + spread_text(m) + " %" + mark + "\n";
+    text += pad_right(name, 10) + spread_text(m) + mark + "\n";
   };
   line("UAR", cv.uar), line("WAR", cv.war), line("macro-F1", cv.macro_f1), line("ECE", cv.ece);
-  text += pad_right("folds", 10) + "UAR " + spread_text(cv.fold_uar) + " % over all folds" + mark + "\n\n";
+  text += pad_right("folds", 10) + "UAR " + spread_text(cv.fold_uar) + " over all folds" + mark + "\n\n";
   TextTable table({"seed", "fold", "clips", "UAR %", "WAR %", "macro-F1 %", "ECE %"}, mark);
   for (const FoldScore& f : cv.folds) {
     table.row({std::to_string(f.seed), std::to_string(f.fold), std::to_string(f.clips), percent(f.uar), percent(f.war),
