@@ -6,6 +6,8 @@
 #include <fstream>
 #include <functional>
 
+#include "serene/train/experiment.h"
+
 using namespace serene;
 
 namespace {
@@ -84,6 +86,11 @@ TEST_CASE("run config: what is written reads back as the same") {
            {"train.schedule.type=one_cycle", "train.schedule.warmup_fraction=0.5", "train.schedule.div_factor=2",
             "train.schedule.final_div_factor=3", "train.loss.type=focal", "train.loss.gamma=1.5",
             "train.loss.alpha=0.5"},
+           {"data.corpus=ravdess+cremad", "data.augment.probability=0.5", "data.augment.tempo=[0.75,1.5]",
+            "data.augment.mel_shift=2.5", "data.augment.gain_db=3", "data.augment.tilt_db=2",
+            "data.augment.noise_probability=0.25", "data.augment.noise_db=[-5,25]", "data.augment.time_masks=1",
+            "data.augment.time_mask_frames=12", "data.augment.frequency_masks=3",
+            "data.augment.frequency_mask_channels=4"},
            {"train.loss.class_weights=balanced", "normalize=none", "data.crop=center", "features.n_mfcc=20"}}) {
     Json config = minimal_config();
     for (const std::string& a : assignments) apply_override(config, a);
@@ -100,8 +107,9 @@ TEST_CASE("run config: what is written reads back as the same") {
 }
 
 TEST_CASE("run config: unknown keys in every section are refused by path") {
-  for (const char* path : {"epochs", "data.corpsu", "split.protocoll", "train.epoch", "train.optimizer.lr",
-                           "train.schedule.step", "train.early_stopping.patienc", "train.loss.kind", "model.layer"}) {
+  for (const char* path :
+       {"epochs", "data.corpsu", "data.augment.temop", "split.protocoll", "train.epoch", "train.optimizer.lr",
+        "train.schedule.step", "train.early_stopping.patienc", "train.loss.kind", "model.layer"}) {
     contains(message_with({std::string(path) + "=1"}), std::string(path) + ": unknown key");
   }
   contains(message_with({"train.epoch=1"}), "did you mean \"epochs\"?");
@@ -123,6 +131,14 @@ TEST_CASE("run config: wrong types and values name the path and both sides") {
   contains(message_with({"features=mfcc"}), "features: wrong type");
   contains(message_with({"data.corpus="}), "data.corpus");
   contains(message_with({"data.manifest=a.csv", "data.corpus=ravdess"}), "data.manifest");
+  contains(message_with({"data.augment=3"}), "data.augment: wrong type (expected object");
+  contains(message_with({"data.augment.tempo=1"}), "data.augment.tempo: wrong type");
+  contains(message_with({"data.augment.tempo=[1.2]"}), "data.augment.tempo: not a range");
+  contains(message_with({"data.augment.tempo=[1.2,0.8]"}), "data.augment.tempo: not a range");
+  contains(message_with({"data.augment.tempo=[0,1]"}), "data.augment.tempo: not a range");
+  contains(message_with({"data.augment.probability=1.5"}), "data.augment.probability: out of range");
+  contains(message_with({"data.augment.time_masks=-1"}), "data.augment.time_masks: out of range");
+  contains(message_with({"data.augment.noise_db=[5,30]"}), "data.augment.noise_db: stands without noise_probability");
   contains(message_with({"seed=-1"}), "seed: out of range");
   contains(message_with({"model={}"}), "model.layers: missing key");
   contains(message_with({"model.layers=[]"}), "model.layers: no layers");
@@ -176,6 +192,27 @@ TEST_CASE("run config: the configs of the project") {
   CHECK(cremad.split.protocol == "cremad-hicmae5");
   CHECK(cremad.model["layers"][0]["filters"] == 64);
   CHECK(load_run_config(config_file("smoke.json")).train.epochs == 2);
+}
+
+TEST_CASE("run config: augmentation is off unless asked for") {
+  CHECK_FALSE(run_config_from_json(minimal_config()).data.augment.active());
+  Json config = minimal_config();
+  apply_override(config, "data.augment={}");
+  CHECK_FALSE(run_config_from_json(config).data.augment.active());
+}
+
+TEST_CASE("run config: the call's model is the reference model for the telephone") {
+  const RunConfig call = load_run_config(config_file("call_model.json"));
+  Json layers = load_run_config(config_file("model_strong.json")).model["layers"];
+  layers[10]["momentum"] = 0.9;
+  CHECK(call.model["layers"] == layers);
+  const FeatureConfig features = feature_config_of(call);
+  CHECK(features.rate_hz == 8000);
+  CHECK(streamable(features));
+  CHECK(call.data.augment.active());
+  check(call.data.augment, features);
+  CHECK(call.split.test_speakers.size() == 6);
+  CHECK(call.split.validation_speakers.size() == 4);
 }
 
 TEST_CASE("run config: files, their names in errors, and layers of another file") {

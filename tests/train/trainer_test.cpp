@@ -69,6 +69,7 @@ const std::vector<std::vector<std::string>>& recipes() {
       {R"(train.optimizer={"type": "adam", "variant": "torch", "learning_rate": 0.02})",
        R"(train.schedule={"type": "constant"})",
        R"(train.loss={"type": "focal", "gamma": 1.5, "class_weights": "balanced", "label_smoothing": 0.1})"},
+      {R"(data.augment={"tempo": [0.7, 1.4], "gain_db": 3, "time_masks": 1, "frequency_masks": 1, "probability": 0.8})"},
   };
   return all;
 }

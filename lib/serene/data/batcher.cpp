@@ -9,7 +9,11 @@
 namespace serene {
 
 Batcher::Batcher(const Dataset& dataset, std::span<const std::size_t> clips, const BatcherConfig& config)
-    : dataset_(&dataset), config_(config), clips_(clips.begin(), clips.end()), order_(clips_) {
+    : dataset_(&dataset),
+      config_(config),
+      augment_(config.augment, dataset.features().config, dataset.dim()),
+      clips_(clips.begin(), clips.end()),
+      order_(clips_) {
   if (clips_.empty()) throw Error(ErrorCode::input, "batches", "there are no clips");
   if (config_.batch_size < 1 || config_.max_frames < 0) {
     throw Error(ErrorCode::usage, "batches", "batch size or clip length is out of range")
@@ -21,7 +25,7 @@ Batcher::Batcher(const Dataset& dataset, std::span<const std::size_t> clips, con
   }
   for (const std::size_t clip : clips_) {
     if (clip >= dataset.size()) throw Error(ErrorCode::internal, "batches", "a clip is out of range");
-    max_time_ = std::max(max_time_, used_frames(clip));
+    max_time_ = std::max(max_time_, cut(augment_.most_frames(dataset.frames(clip))));
   }
   if (config_.fixed_frames) max_time_ = config_.max_frames;
   const auto size = static_cast<std::size_t>(config_.batch_size);
@@ -68,13 +72,19 @@ void Batcher::order_by_length() {
   for (std::size_t i = 0; i < by_length_.size(); ++i) order_[i] = by_length_[i].clip;
 }
 
-Index Batcher::used_frames(std::size_t clip) const noexcept {
-  const Index frames = dataset_->frames(clip);
+Index Batcher::cut(Index frames) const noexcept {
   return config_.max_frames > 0 ? std::min(frames, config_.max_frames) : frames;
 }
 
+Index Batcher::whole_frames(std::size_t clip) const noexcept {
+  const Index frames = dataset_->frames(clip);
+  return augment_.active() ? FeatureAugment::frames(frames, augment_.draw(config_.seed, epoch_, clip)) : frames;
+}
+
+Index Batcher::used_frames(std::size_t clip) const noexcept { return cut(whole_frames(clip)); }
+
 Index Batcher::first_frame(std::size_t clip) const noexcept {
-  const Index spare = dataset_->frames(clip) - used_frames(clip);
+  const Index frames = whole_frames(clip), spare = frames - cut(frames);
   if (spare == 0) return 0;
   if (!config_.random_crop) return spare / 2;
   Random random(config_.seed, Purpose::crop, epoch_, clip);
@@ -101,7 +111,12 @@ Shape Batcher::fill(Index batch, const BatchBuffers<S>& out) const noexcept {
     const std::size_t clip = clips[static_cast<std::size_t>(b)];
     const Index length = used_frames(clip);
     S* sample = out.data + b * s.time * s.channels;
-    dataset_->copy_frames(clip, first_frame(clip), length, sample);
+    if (augment_.active()) {
+      augment_.render(dataset_->features().clips[clip], dataset_->normalizer(clip),
+                      augment_.draw(config_.seed, epoch_, clip), first_frame(clip), length, sample);
+    } else {
+      dataset_->copy_frames(clip, first_frame(clip), length, sample);
+    }
     std::fill(sample + length * s.channels, sample + s.time * s.channels, S(0));
     out.lengths[b] = length;
     out.labels[b] = dataset_->label(clip);

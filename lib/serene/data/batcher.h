@@ -9,6 +9,7 @@
 
 #include "serene/core/types.h"
 #include "serene/data/dataset.h"
+#include "serene/data/feature_augment.h"
 
 namespace serene {
 
@@ -23,6 +24,7 @@ struct BatcherConfig {
       false;  // with shuffle: clips of like length into one batch, to save padding; the batches come in random order
   bool drop_last = false;  // leave out a last batch that is not full
   std::uint64_t seed = 0;
+  FeatureAugmentConfig augment;  // changes each clip anew by (seed, epoch, clip), before it is cut; for training alone
 };
 
 // Where fill() writes. All of it belongs to the caller, who gives room for batch_size samples of max_time() frames.
@@ -38,7 +40,8 @@ struct BatchBuffers {
 class Batcher {
  public:
   // clips: places in the dataset, which must outlive the batcher. Throws Error when clips is empty, batch_size < 1,
-  // fixed_frames without max_frames, or drop_last leaves nothing. Starts at epoch 0.
+  // fixed_frames without max_frames, drop_last leaves nothing, or the features cannot be augmented so. Starts at epoch
+  // 0.
   Batcher(const Dataset& dataset, std::span<const std::size_t> clips, const BatcherConfig& config);
 
   const BatcherConfig& config() const noexcept { return config_; }
@@ -65,12 +68,16 @@ class Batcher {
     Index bucket;
     std::size_t place, clip;
   };
+  // Of a clip in this epoch: its frames after augmentation, how many of them are used, and where these begin.
+  Index whole_frames(std::size_t clip) const noexcept;
   Index used_frames(std::size_t clip) const noexcept;
   Index first_frame(std::size_t clip) const noexcept;
+  Index cut(Index frames) const noexcept;
   void order_by_length();
 
   const Dataset* dataset_;
   BatcherConfig config_;
+  FeatureAugment augment_;
   std::vector<std::size_t> clips_, order_;
   std::vector<std::size_t> starts_;  // place in order_ where each batch begins, and the end
   std::vector<std::size_t> batch_order_;

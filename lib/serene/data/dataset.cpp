@@ -106,10 +106,9 @@ void Dataset::fit_groups(const std::map<std::string, std::vector<std::size_t>>& 
 
 template <class S>
 void Dataset::copy_frames(std::size_t clip, Index first, Index count, S* out) const noexcept {
-  const Normalizer& normalizer = group_normalizers_.empty() ? normalizer_ : group_normalizers_[group_of_clip_[clip]];
   const Index width = dim();
-  const float* const mean = normalizer.mean.data();
-  const float* const scale = normalizer.scale.data();
+  const float* const mean = normalizer(clip).mean.data();
+  const float* const scale = normalizer(clip).scale.data();
   const float* in = features_->clips[clip].row(first);
   for (Index t = 0; t < count; ++t, in += width, out += width) {
     for (Index c = 0; c < width; ++c) out[c] = static_cast<S>((in[c] - mean[c]) * scale[c]);

@@ -43,6 +43,10 @@ class Dataset {
 
   // The normaliser of the training part: what a checkpoint carries. Identity for `none`.
   const Normalizer& normalizer() const noexcept { return normalizer_; }
+  // The one that standardises this clip: its speaker's or corpus' own, else that of the training part.
+  const Normalizer& normalizer(std::size_t clip) const noexcept {
+    return group_normalizers_.empty() ? normalizer_ : group_normalizers_[group_of_clip_[clip]];
+  }
 
   // Standardised frames first .. first+count of a clip into out (count, dim). 0 <= first, first + count <=
   // frames(clip).

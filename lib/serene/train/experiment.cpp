@@ -1,8 +1,10 @@
 #include "serene/train/experiment.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include "serene/core/sha256.h"
+#include "serene/data/corpora.h"
 #include "serene/data/locate.h"
 #include "serene/eval/calibration.h"
 #include "serene/nn/model_builder.h"
@@ -14,6 +16,17 @@ namespace {
 
 constexpr std::size_t kExamples = 3;
 
+// A known corpus, or several joined by '+' with their labels united; an unknown one throws before any is opened.
+Manifest corpora_of(const std::string& names, const std::string& root, const std::vector<std::string>& labels) {
+  if (names.find('+') == std::string::npos) return open_corpus(names, root, labels);
+  std::vector<std::string> list;
+  std::istringstream text(names + "+");
+  for (std::string name; std::getline(text, name, '+');) list.push_back(corpus_info(name).name);
+  std::vector<Manifest> parts;
+  for (const std::string& name : list) parts.push_back(open_corpus(name, root));
+  return merge(parts, false);
+}
+
 Manifest manifest_of(const RunConfig& config, const std::string& data_path) {
   const std::string& root = data_path.empty() ? config.data.root : data_path;
   const bool cross = !config.split.train_corpus.empty() && !config.split.test_corpus.empty();
@@ -22,7 +35,8 @@ Manifest manifest_of(const RunConfig& config, const std::string& data_path) {
                               open_corpus(config.split.test_corpus, root)};
     return merge(parts, true);
   }
-  return open_corpus(config.data.manifest.empty() ? config.data.corpus : config.data.manifest, root, config.labels);
+  if (!config.data.manifest.empty()) return open_corpus(config.data.manifest, root, config.labels);
+  return corpora_of(config.data.corpus, root, config.labels);
 }
 
 std::string licence_of(const Manifest& manifest) {
@@ -51,6 +65,15 @@ std::string data_sum(const FeatureSet& features) {
 
 Index classes_of(const FeatureSet& features) { return static_cast<Index>(features.manifest.labels.size()); }
 
+// Distinct speakers of these clips, sorted, with spaces between.
+std::string speaker_list(const Manifest& manifest, std::span<const std::size_t> clips) {
+  std::string text;
+  for (const std::string& speaker : speakers_of(subset(manifest, clips))) {
+    text += (text.empty() ? "" : " ") + speaker;
+  }
+  return text;
+}
+
 }  // namespace
 
 FeatureConfig feature_config_of(const RunConfig& config) {
@@ -65,6 +88,7 @@ Standardise standardise_of(Normalize normalize) {
 FeatureSet load_corpus_features(const RunConfig& config, const std::string& data_path, const std::string& cache_dir,
                                 ThreadPool& pool, const DataProgress& progress) {
   const FeatureConfig features = feature_config_of(config);
+  check(config.data.augment, features);  // before any clip is read
   const Manifest manifest = manifest_of(config, data_path);
   if (config.split.protocol == kaggle_leaky)
     return augmented_rows(manifest, features, config.split.seed, pool, progress);
@@ -135,6 +159,12 @@ Checkpoint Experiment::describe() const {
              {"data_sha256", data_sum(features_)},
              {"data_licence", licence_of(features_.manifest)},
              {"intended_use", "customer speech only; never for decisions about people"}};
+  // Who was heard, so that a later user of the model can pick voices it does not know.
+  if (!leaky() && keeps_speakers_apart(split_.protocol)) {
+    c.notes["train_speakers"] = speaker_list(features_.manifest, split_.train);
+    c.notes["validation_speakers"] = speaker_list(features_.manifest, split_.validation);
+    c.notes["test_speakers"] = speaker_list(features_.manifest, split_.test);
+  }
   return c;
 }
 

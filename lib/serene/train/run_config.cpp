@@ -10,6 +10,13 @@ namespace {
 constexpr std::int64_t most = 1000000000;
 constexpr std::int64_t largest_seed = std::int64_t{1} << 53;  // exact in every JSON reader
 
+// The section `key`, or an empty one when it is absent.
+JsonReader section(JsonReader& r, const std::string& key) {
+  static const Json empty = Json::object();
+  if (r.has(key)) return r.object(key);
+  return JsonReader(empty, r.path_of(key));
+}
+
 DataConfig data_from_json(JsonReader r) {
   DataConfig c;
   c.manifest = r.text("manifest", "");
@@ -18,6 +25,7 @@ DataConfig data_from_json(JsonReader r) {
   c.cache_dir = r.text("cache_dir", "");
   c.max_frames = r.integer_in("max_frames", 0, most, c.max_frames);
   c.random_crop = r.choice("crop", {"random", "center"}, c.random_crop ? "random" : "center") == "random";
+  c.augment = feature_augment_from_json(section(r, "augment"));
   r.finish();
   if (c.corpus.empty() && c.manifest.empty()) throw r.error("corpus", "empty, and there is no manifest either");
   if (!c.corpus.empty() && !c.manifest.empty()) {
@@ -34,6 +42,7 @@ Json to_json(const DataConfig& c) {
   j["cache_dir"] = c.cache_dir;
   j["max_frames"] = c.max_frames;
   j["crop"] = c.random_crop ? "random" : "center";
+  j["augment"] = to_json(c.augment);
   return j;
 }
 
@@ -119,13 +128,6 @@ Json to_json(const LossConfig& c) {
     j["alpha"] = c.alpha;
   }
   return j;
-}
-
-// The section `key`, or an empty one when it is absent.
-JsonReader section(JsonReader& r, const std::string& key) {
-  static const Json empty = Json::object();
-  if (r.has(key)) return r.object(key);
-  return JsonReader(empty, r.path_of(key));
 }
 
 TrainConfig train_from_json(JsonReader r) {

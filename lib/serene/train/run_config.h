@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "serene/core/json.h"
+#include "serene/data/feature_augment.h"
 #include "serene/train/optimizer.h"
 #include "serene/train/schedule.h"
 
@@ -14,13 +15,14 @@ namespace serene {
 
 // Which recordings, and how much of each.
 struct DataConfig {
-  std::string corpus = "ravdess";  // name of a known corpus; "" when `manifest` is given
+  std::string corpus = "ravdess";  // a known corpus, or several as in "ravdess+cremad"; "" when `manifest` is given
   std::string manifest;            // JSONL or CSV file instead of a corpus
   std::string root;                // folder of the recordings; "" = search
   std::string cache_dir;           // folder of cached features; "" = the usual cache folder of the user
   std::int64_t max_frames = 0;     // longest clip in feature frames, longer ones are cut; 0 = whole clips
   bool random_crop =
       true;  // "crop": "random" cuts training clips at a place drawn anew each epoch, "center" in the middle
+  FeatureAugmentConfig augment;  // of the training part
 };
 
 // Standardise each feature channel with mean and deviation of the training part, or not at all.

@@ -17,6 +17,7 @@ BatcherConfig training_batches(const RunConfig& c) {
   b.shuffle = true;
   b.bucket = c.train.bucket_by_length;
   b.seed = c.seed;
+  b.augment = c.data.augment;
   return b;
 }
 
