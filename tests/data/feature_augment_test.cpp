@@ -96,6 +96,8 @@ TEST_CASE("augmentation: what features cannot be changed so is refused by key") 
   CHECK(has(problem(c, mfcc), "data.augment.tilt_db"));
   c = {}, c.noise_probability = 1;
   CHECK(has(problem(c, mfcc), "data.augment.noise_probability"));
+  c = {}, c.telephone_probability = 1;
+  CHECK(has(problem(c, mfcc), "data.augment.telephone_probability"));
   FeatureConfig deltas = logmel(64);
   deltas.deltas = 1;
   CHECK(has(problem(tempo, deltas), "derivatives"));
@@ -178,6 +180,23 @@ TEST_CASE("augmentation: level and tilt are decibels of the bands and stop at th
     CHECK(out[0] == doctest::Approx(-20 + draw.gain_db - draw.tilt_db / 2));
     CHECK(out[4] == doctest::Approx(-20 + draw.gain_db + draw.tilt_db / 2));
     CHECK(*std::min_element(out.begin(), out.end()) >= -100 - 1e-9);
+  }
+}
+
+TEST_CASE("augmentation: a telephone line keeps the middle of the band and takes its ends away") {
+  FeatureAugmentConfig c;
+  c.telephone_probability = 1;
+  FeatureConfig features = logmel(64);
+  features.fmax_hz = 8000;
+  const FeatureAugment augment(c, features, 64);
+  const FeatureMatrix flat = matrix(2, 64, [](Index, Index) { return -20.0; });
+  for (std::size_t i = 0; i < 20; ++i) {
+    const auto draw = augment.draw(1, 0, i);
+    const auto out = rendered(augment, flat, draw);
+    CHECK(draw.telephone);
+    CHECK(out[20] == doctest::Approx(-20).epsilon(0.001));
+    CHECK(out[0] == doctest::Approx(-20 - draw.line_depth_db));
+    CHECK(out[63] == doctest::Approx(-20 - draw.line_depth_db));
   }
 }
 

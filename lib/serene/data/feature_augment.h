@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "serene/audio/feature_config.h"
 #include "serene/audio/features.h"
@@ -27,6 +28,7 @@ struct FeatureAugmentConfig {
   double tilt_db = 0;                                  // ± difference between highest and lowest band (logmel)
   double noise_probability = 0;                        // that noise is added (logmel)
   double noise_low_db = 5, noise_high_db = 30;         // mean power of the clip over that of the noise, uniform
+  double telephone_probability = 0;                    // that the band of a telephone line is kept alone (logmel)
   std::int64_t time_masks = 0, time_mask_frames = 20;  // masks of 0 to so many frames, at most 1/5 of a clip
   std::int64_t frequency_masks = 0, frequency_mask_channels = 8;  // masks of 0 to so many channels
 
@@ -41,7 +43,7 @@ FeatureAugmentConfig feature_augment_from_json(JsonReader reader);
 Json to_json(const FeatureAugmentConfig& config);
 
 // Throws Error(usage) that names the key when features of this kind cannot be augmented so: kaggle layouts and deltas
-// not at all, mel_shift, tilt_db and noise for logmel alone.
+// not at all, mel_shift, tilt_db, noise and telephone for logmel alone.
 void check(const FeatureAugmentConfig& config, const FeatureConfig& features);
 
 // Immutable and thread-safe; nothing allocates after construction.
@@ -56,8 +58,9 @@ class FeatureAugment {
   // What happens to one clip in one epoch.
   struct Draw {
     Random random;  // for what is drawn frame by frame
-    bool applied = false, noisy = false;
+    bool applied = false, noisy = false, telephone = false;
     double tempo = 1, shift = 0, gain_db = 0, tilt_db = 0, snr_db = 0, noise_tilt_db = 0;
+    double line_low_hz = 0, line_high_hz = 0, line_depth_db = 0;
   };
   // A pure function of its arguments. clip: place in the dataset.
   Draw draw(std::uint64_t seed, std::uint64_t epoch, std::size_t clip) const noexcept;
@@ -89,6 +92,7 @@ class FeatureAugment {
   bool logmel_ = false;
   double floor_power_ = 0;   // amin of the features
   double first_per_db_ = 1;  // change of an mfcc's coefficient 0 for each decibel
+  std::vector<double> band_hz_;  // centres of the mel bands
 };
 
 }  // namespace serene

@@ -1,0 +1,48 @@
+#include "serene/call/call_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "serene/call/event.h"
+#include "serene/call/speech_window.h"
+
+namespace serene {
+
+CallModel::CallModel(Recognizer recognizer, CallConfig config, Playbook playbook)
+    : recognizer_(std::move(recognizer)), config_(std::move(config)), playbook_(std::move(playbook)) {
+  const FeatureConfig& features = recognizer_.features();
+  if (!streamable(features)) {
+    throw Error(ErrorCode::usage, "features", "the model's features cannot be computed from a live call")
+        .expected("a preset of frames, mfcc or logmel, with top_db null")
+        .got(features.preset)
+        .hint("train with the preset mfcc-40 or logmel-64");
+  }
+  states_ = resolve_states(config_, recognizer_.labels());
+  for (const std::string& label : recognizer_.labels()) {
+    const auto group = std::find_if(states_.begin(), states_.end(), [&](const StateGroup& g) {
+      return std::find(g.labels.begin(), g.labels.end(), label) != g.labels.end();
+    });
+    group_of_label_.push_back(static_cast<int>(group - states_.begin()));
+  }
+  // A window that the graph cannot take must show here and never in a call.
+  const WindowFrames frames = window_frames(config_, features);
+  for (const Index n : {frames.least, frames.most}) {
+    with_context("window of " + std::to_string(n) + " frames", [&] {
+      recognizer_.model().shapes({1, n, recognizer_.model().input_channels()});
+    });
+  }
+  std::vector<std::string> names;
+  for (const StateGroup& g : states_) names.push_back(g.name);
+  for (const Rule& rule : playbook_.rules) {
+    if (!rule.states.empty()) state_weights(rule, names);
+  }
+}
+
+const char* CallModel::state_name(int state) const noexcept {
+  if (state == state_no_speech) return "no_speech";
+  if (state < 0 || state >= static_cast<int>(states_.size())) return "uncertain";
+  return states_[static_cast<std::size_t>(state)].name.c_str();
+}
+
+}  // namespace serene
