@@ -49,9 +49,9 @@ const std::map<std::string, std::set<std::string>>& allowed() {
       {"eval", {"core"}},
       {"io", {"core", "audio", "nn"}},
       {"data", {"core", "audio", "io"}},
-      {"call", {"core", "audio", "nn", "io"}},
+      {"call", {"core", "audio", "nn", "eval", "io"}},
       {"train", {"core", "audio", "nn", "eval", "io", "data"}},
-      {"server", {"core", "audio", "nn", "io", "call"}},
+      {"server", {"core", "audio", "nn", "eval", "io", "call"}},
   };
   return table;
 }

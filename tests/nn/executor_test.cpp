@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "allocation_counter.h"
+#include "call_counter.h"
 #include "model_fixture.h"
 #include "serene/nn/model_builder.h"
 

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "allocation_counter.h"
+#include "call_counter.h"
 #include "serene/nn/gradient_check.h"
 #include "serene/nn/layer_runner.h"
 

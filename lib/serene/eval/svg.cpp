@@ -41,6 +41,14 @@ std::string attribute(const char* name, const std::string& value) {
   return std::string(" ") + name + "=\"" + escape_markup(value) + "\"";
 }
 
+std::string point_list(std::span<const std::pair<double, double>> points) {
+  std::string list;
+  for (const auto& [x, y] : points) {
+    if (finite({x, y})) list += (list.empty() ? "" : " ") + px(x) + "," + px(y);
+  }
+  return list;
+}
+
 }  // namespace
 
 std::string escape_markup(std::string_view text) {
@@ -97,11 +105,15 @@ void Svg::circle(double x, double y, double radius, const std::string& css) {
 }
 
 void Svg::polyline(std::span<const std::pair<double, double>> points, const std::string& css) {
-  std::string list;
-  for (const auto& [x, y] : points) {
-    if (finite({x, y})) list += (list.empty() ? "" : " ") + px(x) + "," + px(y);
-  }
+  const std::string list = point_list(points);
   if (!list.empty()) body_ += "<polyline" + attribute("class", css) + attribute("points", list) + "/>\n";
+}
+
+void Svg::polygon(std::span<const std::pair<double, double>> points, const std::string& css, double opacity) {
+  const std::string list = point_list(points);
+  if (list.empty() || !finite({opacity})) return;
+  body_ += "<polygon" + attribute("class", css) + attribute("points", list) +
+           (opacity < 1 ? attribute("fill-opacity", px(opacity)) : "") + "/>\n";
 }
 
 void Svg::text(double x, double y, std::string_view text, const std::string& css, Anchor anchor,

@@ -33,6 +33,8 @@ class Svg {
             const std::string& tooltip = "");
   void circle(double x, double y, double radius, const std::string& css);
   void polyline(std::span<const std::pair<double, double>> points, const std::string& css);
+  // Filled, without an edge, closed by itself.
+  void polygon(std::span<const std::pair<double, double>> points, const std::string& css, double opacity = 1);
   void text(double x, double y, std::string_view text, const std::string& css = "sv-text",
             Anchor anchor = Anchor::start, double rotate_degrees = 0);
 
