@@ -6,7 +6,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 data_scripts/install_packages.sh
-data_scripts/install_packages.sh espeak-ng
+data_scripts/install_packages.sh espeak-ng chromium
 build=${SERENE_BUILD:-$root/build/tests}
 SERENE_BUILD=$build data_scripts/build.sh -DSERENE_BUILD_TESTS=ON -DSERENE_BUILD_TOOLS=ON >/dev/null
 ctest --test-dir "$build" --output-on-failure -j "$(nproc)" "$@"

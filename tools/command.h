@@ -26,6 +26,8 @@ int predict_command(int argc, char** argv);
 int inspect_command(int argc, char** argv);
 int features_command(int argc, char** argv);
 int data_command(int argc, char** argv);
+int call_command(int argc, char** argv);
+int calls_command(int argc, char** argv);  // with the history alone (SERENE_WITH_SERVER)
 
 // Options of a subcommand with --help. `usage` is the line after "serene <name> "; `examples` end the help text.
 class Arguments {

@@ -25,6 +25,10 @@ constexpr Command kCommands[] = {
     {"inspect", "Show a model's or config's layers, shapes, parameters, memory and work", serene::cli::inspect_command},
     {"features", "Write the features of audio files as .npy", serene::cli::features_command},
     {"data", "Check a corpus, list it as a manifest, show its splits", serene::cli::data_command},
+    {"call", "Play a call and tell how the customer feels, as it happens", serene::cli::call_command},
+#ifdef SERENE_WITH_SERVER
+    {"calls", "List, show, export, erase and sum up the calls that were kept", serene::cli::calls_command},
+#endif
 };
 
 std::string help() {

@@ -1,0 +1,293 @@
+// serene call: plays calls and tells how the customers feel, as it happens.
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "call_clips.h"
+#include "call_options.h"
+#include "call_recorder.h"
+#include "call_replay.h"
+#include "command.h"
+#include "microphone.h"
+#include "serene/audio/wave.h"
+#include "serene/train/run_config.h"
+
+namespace serene::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// For the person at the screen; the customer hears the notice of configs/call/notice.md before the call.
+constexpr const char* kNotice =
+    "AI notice: an estimate of how the customer's voice sounds; it can be wrong and judges nobody.";
+
+std::atomic<bool> stop_calls{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+// The first signal ends the calls in order; a second one ends the program.
+void on_signal(int signal) {
+  stop_calls = true;
+  std::signal(signal, SIG_DFL);
+}
+
+// Letters, digits and '_' of a title: part of a name.
+std::string slug(const std::string& title) {
+  std::string text;
+  for (const char c : title) {
+    const char low = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const bool plain = (low >= 'a' && low <= 'z') || (low >= '0' && low <= '9');
+    if (plain) text += low;
+    if (!plain && !text.empty() && text.back() != '_') text += '_';
+    if (text.size() == 32) break;
+  }
+  while (!text.empty() && text.back() == '_') text.pop_back();
+  return text.empty() ? "call" : text;
+}
+
+CallConfig config_of(const CallOptions& o) {
+  Json json = o.config.empty() ? Json::object() : read_json_file(o.config, 1u << 20);
+  for (const std::string& assignment : o.overrides) apply_override(json, assignment);
+  return with_context(o.config.empty() ? "--set" : printable(o.config, 500), [&] {
+    JsonReader reader(json, "");
+    return call_config_from_json(reader);
+  });
+}
+
+CallModel model_of(const CallOptions& o) {
+  Playbook playbook = read_playbook(o.playbook);
+  CallConfig config = config_of(o);
+  return CallModel(Recognizer::open(o.model), std::move(config), std::move(playbook));
+}
+
+// All calls of one run of the program.
+class CallRun {
+ public:
+  explicit CallRun(const CallOptions& options) : options_(options) {
+    if (!options_.replays()) model_.emplace(model_of(options_));
+    if (options_.web) url_ = station_.open_dashboard(options_.port);
+    if (options_.keep_history) station_.open_history(options_.history);
+    calls_ = options_.input == CallKind::scenarios || options_.replays() ? options_.files.size() : 1;
+    ViewOptions view = usual_view(options_.headless);
+    view.several = calls_ > 1;
+    view.notice = kNotice;
+    view.on_failure = [] { stop_calls = true; };
+    view_ = make_view(std::move(view));
+    latencies_.resize(calls_);
+    choose_ids();
+  }
+
+  // Exit code: 0, or 2 when a call could not be played or kept.
+  int play() {
+    if (!url_.empty()) view_->remark("dashboard: " + url_);
+    if (options_.headless && !options_.quiet) view_->remark(kNotice);
+    const bool waits = options_.speed > 0;
+    const std::size_t workers = waits ? calls_ : std::min(calls_, static_cast<std::size_t>(options_.threads));
+    std::atomic<std::size_t> next{0};
+    std::vector<std::thread> threads;
+    for (std::size_t w = 0; w < workers; ++w) {
+      threads.emplace_back([&] {
+        for (std::size_t i = next++; i < calls_; i = next++) play_one(i);
+      });
+    }
+    for (std::thread& t : threads) t.join();
+    view_->finish();
+    const LatencyFigures latency = LatencyMeter::all(latencies_);
+    if (!options_.quiet && latency.windows > 0) remark(LatencyMeter::text(latency));
+    stay_open();
+    if (const std::string why = view_->failure(); !why.empty()) {
+      remark("serene: " + why);
+      return 2;
+    }
+    return failed_ ? 2 : 0;
+  }
+
+ private:
+  void choose_ids() {
+    const std::int64_t now =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    started_at_ = utc_text(now);
+    std::string stamp;  // 20261123-142310
+    for (const char c : started_at_) {
+      if (c >= '0' && c <= '9') stamp += c;
+      if (c == 'T') stamp += '-';
+    }
+    for (std::size_t i = 0; i < calls_; ++i) {
+      const bool file = i < options_.files.size();
+      std::string id = options_.id;
+      if (id.empty()) id = stamp + "-" + slug(file ? fs::path(options_.files[i]).stem().string() : "microphone");
+      if (!options_.id.empty() && calls_ > 1) id += "-" + std::to_string(i + 1);
+      std::string free = id;
+      for (int n = 2; taken(free); ++n) free = id + "-" + std::to_string(n);
+      ids_.push_back(free);
+    }
+  }
+
+  // A name given by the user is used even where a folder of that name stands; the history refuses one that it has.
+  bool taken(const std::string& id) {
+    std::error_code unseen;
+    if (std::find(ids_.begin(), ids_.end(), id) != ids_.end()) return true;
+    if (!options_.id.empty()) return false;
+    return station_.has_record(id) || (options_.out.empty() && fs::exists("runs/calls/" + id, unseen));
+  }
+
+  std::string folder_of(std::size_t i) const {
+    if (options_.out == "off") return "";
+    if (options_.out.empty()) return "runs/calls/" + ids_[i];
+    return calls_ == 1 ? options_.out : options_.out + "/" + ids_[i];
+  }
+
+  void play_one(std::size_t i) {
+    if (stop_calls) return;
+    std::string problem;
+    try {
+      options_.replays() ? play_recorded(i) : play_audio(i);
+      return;
+    } catch (const Error& e) {
+      problem = e.what();
+    } catch (const std::bad_alloc&) {
+      problem = "out of memory";
+    } catch (const std::exception& e) {
+      problem = printable(e.what(), 300);
+    }
+    failed_ = true;
+    view_->remark("serene: " + (calls_ > 1 ? "call " + ids_[i] + ": " : std::string()) + problem);
+  }
+
+  CallHeader header_of(std::size_t i, const std::string& title, const std::string& source) const {
+    CallHeader header{i, ids_[i], title, started_at_, source, "", options_.consent, {}};
+    if (!model_) return header;
+    const auto& notes = model_->recognizer().checkpoint().notes;
+    const auto name = notes.find("name");
+    header.model =
+        name != notes.end() && !name->second.empty() ? name->second : fs::path(options_.model).filename().string();
+    for (const StateGroup& state : model_->states()) header.states.push_back(state.name);
+    return header;
+  }
+
+  RecorderTargets targets_of(std::size_t i) { return {view_.get(), &station_, folder_of(i), options_.report}; }
+
+  CallAudio load(std::size_t i) {
+    const auto& files = options_.files;
+    CallAudio audio;
+    if (options_.input == CallKind::scenarios) {
+      Scenario scenario = read_scenario(files[i]);
+      if (options_.seed) scenario.seed = *options_.seed;
+      if (options_.telephone) scenario.telephone = options_.telephone;
+      CallClipOptions clips;
+      clips.data = options_.data;
+      clips.notes = model_->recognizer().checkpoint().notes;
+      const std::string name = calls_ > 1 ? ids_[i] + ": " : "";
+      if (!options_.quiet) clips.remark = [this, name](const std::string& line) { view_->remark(name + line); };
+      CallClips source(std::move(clips));
+      return with_context(printable(files[i], 500), [&] { return render(scenario, source); });
+    }
+    if (options_.input == CallKind::two_files) audio = read_call(files[0], files[1]);
+    if (options_.input == CallKind::stereo_file) audio = read_stereo_call(files[0], options_.customer_channel);
+    if (options_.input == CallKind::customer_file) audio = read_customer_call(files[0]);
+    if (options_.telephone) apply(audio, *options_.telephone);
+    return audio;
+  }
+
+  std::string source_of(std::size_t i) const {
+    if (options_.input == CallKind::microphone) return "microphone";
+    if (options_.input == CallKind::scenarios) return "scenario " + fs::path(options_.files[i]).filename().string();
+    std::string text = "recording";
+    for (const std::string& file : options_.files) text += " " + fs::path(file).filename().string();
+    return printable(text, 200);
+  }
+
+  PlayOptions play_options() const {
+    PlayOptions p;
+    p.speed = options_.speed;
+    p.consent = options_.consent == "assumed";
+    p.consent_may_change = options_.consent != "off";
+    p.strain_before_min = options_.strain_before_min;
+    return p;
+  }
+
+  void play_audio(std::size_t i) {
+    CallAudio audio;
+    std::unique_ptr<CallFeed> feed;
+    Microphone* microphone = nullptr;
+    if (options_.input == CallKind::microphone) {
+      auto opened = std::make_unique<Microphone>(options_.keep_audio);
+      microphone = opened.get();
+      feed = std::move(opened);
+      audio.title = "Microphone";
+    } else {
+      audio = load(i);
+      feed = std::make_unique<RecordedFeed>(audio, audio.agent_leg);
+    }
+    const std::string title = audio.title.empty() ? fs::path(options_.files[i]).stem().string() : audio.title;
+    const bool simulated = options_.input == CallKind::scenarios;
+    CallRecorder recorder(header_of(i, printable(title, 200), source_of(i)), simulated ? truth_to_json(audio) : Json(),
+                          targets_of(i));
+    if (microphone == nullptr) recorder.offer_sound(audio);
+    latencies_[i] = play_call(*model_, *feed, recorder, play_options(), stop_calls);
+    recorder.finish(latencies_[i].figures(), simulated ? &audio : nullptr, model_->states());
+    if (recorder.failed()) failed_ = true;
+    if (options_.keep_audio) keep_audio(microphone != nullptr ? microphone->recorded() : audio, folder_of(i));
+  }
+
+  static void keep_audio(const CallAudio& audio, const std::string& folder) {
+    write_wave16(folder + "/customer.wav", audio.leg(Leg::customer), audio.rate_hz[0]);
+    if (audio.agent_leg) write_wave16(folder + "/agent.wav", audio.leg(Leg::agent), audio.rate_hz[1]);
+  }
+
+  void play_recorded(std::size_t i) {
+    const std::string& file = options_.files[i];
+    const auto events = read_replay(file);
+    CallHeader header = header_of(i, fs::path(file).parent_path().filename().string() + " (replay)", "recorded events");
+    header.model = text_in(events[0].event, "model", 100);
+    const auto states = events[0].event.find("states");
+    if (states != events[0].event.end() && states->is_array()) {
+      for (const Json& state : *states) {
+        if (state.is_string() && header.states.size() < max_states)
+          header.states.push_back(printable(state.get<std::string>(), 24));
+      }
+    }
+    CallRecorder recorder(header, Json(), targets_of(i));
+    play_replay(events, recorder, options_.speed, stop_calls);
+    recorder.finish({}, nullptr, {});
+    if (recorder.failed()) failed_ = true;
+  }
+
+  // The dashboard outlives the calls, until somebody says otherwise.
+  void stay_open() {
+    if (url_.empty() || stop_calls || (!options_.keep_open && options_.hold_s == 0)) return;
+    if (!options_.quiet)
+      remark("the calls are over; the dashboard stays at " + url_ + (options_.keep_open ? " until Ctrl-C" : ""));
+    const auto until =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(static_cast<int>(1000 * options_.hold_s));
+    while (!stop_calls && (options_.keep_open || std::chrono::steady_clock::now() < until)) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
+
+  const CallOptions options_;
+  std::optional<CallModel> model_;
+  CallStation station_;
+  std::string url_, started_at_;
+  std::size_t calls_ = 0;
+  std::unique_ptr<CallView> view_;
+  std::vector<std::string> ids_;
+  std::vector<LatencyMeter> latencies_;
+  std::atomic<bool> failed_{false};
+};
+
+}  // namespace
+
+int call_command(int argc, char** argv) {
+  const auto options = call_options(argc, argv);
+  if (!options) return 0;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, on_signal);
+  CallRun run(*options);
+  return run.play();
+}
+
+}  // namespace serene::cli

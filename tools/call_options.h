@@ -1,0 +1,53 @@
+// The command line of `serene call`, checked: what is to be played, how, and where it goes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "serene/audio/telephone.h"
+
+namespace serene::cli {
+
+enum class CallKind { scenarios, two_files, stereo_file, customer_file, microphone, replay };
+
+struct CallOptions {
+  CallKind input = CallKind::scenarios;
+  std::vector<std::string> files;  // scenarios; customer and agent; one recording; recorded events
+  int customer_channel = 0;
+
+  std::string model, config, playbook;  // files; config "": the defaults
+  std::vector<std::string> overrides;   // key=value of the config
+  std::string consent = "assumed";      // assumed, required, off
+  double strain_before_min = 0;
+
+  double speed = 1;  // 0: as fast as it goes
+  std::optional<std::uint64_t> seed;
+  std::optional<TelephoneConfig> telephone;
+  std::string data;
+  int threads = 1;
+
+  bool headless = false, quiet = false;
+  bool web = false, keep_open = false;
+  int port = 8040;
+  double hold_s = 0;
+
+  std::string out;  // folder; "": runs/calls/ID; "off": none
+  bool keep_history = true;
+  std::string history;  // file; "": the usual one
+  bool report = true, keep_audio = false;
+  std::string id;  // "": made of the time and the title
+
+  bool replays() const { return input == CallKind::replay; }
+};
+
+// Throws Error(usage) naming the option, or Error(not_found) naming the places where model and playbook were looked
+// for. nullopt: --help was asked for and printed.
+std::optional<CallOptions> call_options(int argc, char** argv);
+
+// A file that ships with the program, such as "configs/call/playbook.json": looked for in the working folder and in the
+// two folders above the program's own. "" when it is nowhere; `places` receives where it was looked for.
+std::string shipped_file(const std::string& name, std::vector<std::string>* places = nullptr);
+
+}  // namespace serene::cli
