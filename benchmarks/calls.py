@@ -17,7 +17,8 @@ import subprocess
 import tempfile
 
 SHARES = ["right", "uncertain", "wrong", "best_right"]
-CONDITIONS = {"clean": [], "telephone": ["--codec", "mulaw", "--rate", "8000", "--band-pass"]}
+LINE = ["--codec", "mulaw", "--rate", "8000"]
+CONDITIONS = {"clean": [], "8 kHz mu-law": LINE, "300-3400 Hz too": [*LINE, "--band-pass"], "2 % loss too": [*LINE, "--band-pass", "--loss", "0.02"]}
 
 
 def scenario(number, emotions, options):
@@ -29,7 +30,10 @@ def scenario(number, emotions, options):
         turns.append({"leg": "customer", "emotion": last, "clips": draw.randint(3, 5), "pause_s": round(draw.uniform(0.2, 0.8), 2)})
         if draw.random() < 0.7:
             turns.append({"leg": "agent", "emotion": "neutral", "clips": draw.randint(1, 2), "pause_s": round(draw.uniform(0.2, 0.8), 2)})
-    return {"title": "generated call %d" % number, "seed": draw.randrange(1 << 30), "turns": turns}
+    call = {"title": "generated call %d" % number, "seed": draw.randrange(1 << 30), "turns": turns}
+    if options.speakers:
+        call["customer"] = {"speaker": draw.choice(options.speakers.split(","))}
+    return call
 
 
 def play(options, files, condition, folder):
@@ -94,6 +98,8 @@ def main():
     parser.add_argument("--calls", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--emotions", default="neutral,happy,sad,angry,fearful,disgust,surprised")
+    parser.add_argument("--speakers", help="customers to draw from, such as ravdess-07,ravdess-08; otherwise the program chooses")
+    parser.add_argument("--conditions", default=",".join(CONDITIONS), help="some of: " + ", ".join(CONDITIONS))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="passed on")
     for name in ("model", "data", "config", "playbook"):
         parser.add_argument("--" + name, help="passed on")
@@ -106,11 +112,11 @@ def main():
         for number in range(options.calls):
             files.append(folder / ("call_%03d.json" % number))
             files[-1].write_text(json.dumps(scenario(number, options.emotions.split(","), options)))
-        for condition in CONDITIONS:
+        for condition in options.conditions.split(","):
             results[condition] = result_of(*play(options, files, condition, folder / condition))
     print(table(results), end="")
     if options.json:
-        about = {"calls": options.calls, "seed": options.seed, "emotions": options.emotions, "set": options.set}
+        about = {"calls": options.calls, "seed": options.seed, "emotions": options.emotions, "speakers": options.speakers, "set": options.set}
         pathlib.Path(options.json).write_text(json.dumps({"options": about, "results": results}, indent=1) + "\n")
 
 

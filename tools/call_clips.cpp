@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
-#include <sstream>
 
 #include "espeak_voice.h"
 #include "serene/audio/wave.h"
@@ -16,14 +14,6 @@ namespace {
 
 // Purpose::synthetic: which speaker (counter 1) and which clip (counter 2) a scenario gets.
 constexpr std::uint64_t kWho = 1, kWhich = 2, kBabble = 3;
-
-bool holds_word(const std::string& words, const std::string& word) {
-  std::istringstream stream(words);
-  for (std::string one; stream >> one;) {
-    if (one == word) return true;
-  }
-  return false;
-}
 
 std::string stand_in(const std::string& emotion) {
   return emotion == "calm" ? "neutral" : emotion == "neutral" ? "calm" : "";
@@ -57,66 +47,21 @@ std::string CallClips::emotion_word(const std::string& text) const {
 
 const std::string& CallClips::speaker(Leg leg) const {
   static const std::string none;
-  const Speaker* who = cast_[static_cast<std::size_t>(leg)];
+  const CorpusSpeaker* who = cast_[static_cast<std::size_t>(leg)];
   return who != nullptr ? who->name : none;
 }
 
 void CallClips::say(const std::string& line) const {
-  if (options_.remark) options_.remark(line);
-}
-
-CallClips::Heard CallClips::heard(const std::string& speaker) const {
-  const auto note = [&](const char* key) {
-    const auto found = options_.notes.find(key);
-    return found == options_.notes.end() ? std::string() : found->second;
-  };
-  const std::string trained = note("train_speakers");
-  if (holds_word(note("test_speakers"), speaker)) return Heard::tested;
-  if (holds_word(trained, speaker)) return Heard::training;
-  if (holds_word(note("validation_speakers"), speaker)) return Heard::validation;
-  return trained.empty() ? Heard::unknown : Heard::never;
-}
-
-void CallClips::add_corpus(const std::string& corpus) {
-  Manifest manifest;
-  try {
-    manifest = open_corpus(corpus, options_.data);
-  } catch (const Error& e) {
-    if (e.code() != ErrorCode::not_found) say(std::string("voices: ") + e.what());
-    return;
-  }
-  std::sort(manifest.clips.begin(), manifest.clips.end(), [](const Clip& a, const Clip& b) { return a.id < b.id; });
-  std::map<std::string, Speaker> found;
-  for (const Clip& clip : manifest.clips) {
-    Speaker& who = found[clip.speaker];
-    who.name = clip.speaker;
-    who.sex = clip.sex;
-    who.files[clip.label].push_back(clip.path);
-  }
-  for (auto& [name, who] : found) {
-    if (name.empty()) continue;
-    who.heard = heard(name);
-    speakers_.push_back(std::move(who));
-  }
-}
-
-void CallClips::find_speakers() {
-  if (searched_) return;
-  searched_ = true;
-  if (!options_.corpora.empty()) {
-    for (const std::string& corpus : options_.corpora) add_corpus(corpus);
-    return;
-  }
-  for (const CorpusInfo& corpus : known_corpora()) add_corpus(corpus.name);
+  if (remark_) remark_(line);
 }
 
 // The best speakers are equally good; the seed picks one of them.
-const CallClips::Speaker* CallClips::cast(const VoiceRequest& wanted, std::size_t leg, std::uint64_t seed) const {
+const CorpusSpeaker* CallClips::cast(const VoiceRequest& wanted, std::size_t leg, std::uint64_t seed) const {
   const std::string& name = wanted.voice.speaker;
   if (name == "espeak" || speakers_.empty()) return nullptr;
-  std::vector<const Speaker*> best;
+  std::vector<const CorpusSpeaker*> best;
   std::array<int, 3> best_score{1 << 20, 0, 0};
-  for (const Speaker& who : speakers_) {
+  for (const CorpusSpeaker& who : speakers_) {
     if (who.name == name) return &who;
     if (name != "any" && name != who.sex) continue;
     if (leg > 0 && cast_[0] == &who) continue;
@@ -143,7 +88,7 @@ std::string CallClips::voices_line(const std::array<VoiceRequest, leg_count>& le
   std::string line = "voices: ";
   for (std::size_t leg = 0; leg < leg_count; ++leg) {
     line += std::string(leg > 0 ? ", " : "") + leg_name(static_cast<Leg>(leg)) + " ";
-    const Speaker* who = cast_[leg];
+    const CorpusSpeaker* who = cast_[leg];
     if (who == nullptr) {
       line += "espeak-ng " + voice_name(legs[leg].voice, static_cast<Leg>(leg));
       continue;
@@ -166,7 +111,8 @@ std::string CallClips::voices_line(const std::array<VoiceRequest, leg_count>& le
 void CallClips::prepare(const std::array<VoiceRequest, leg_count>& legs, std::uint64_t seed) {
   const bool synthetic_only =
       std::all_of(legs.begin(), legs.end(), [](const VoiceRequest& leg) { return leg.voice.speaker == "espeak"; });
-  if (!synthetic_only) find_speakers();
+  searched_ = !synthetic_only;
+  if (searched_) speakers_ = voices_->speakers();
   cast_ = {};
   for (std::size_t leg = 0; leg < leg_count; ++leg) {
     if (!legs[leg].emotions.empty()) cast_[leg] = cast(legs[leg], leg, seed);
@@ -174,7 +120,8 @@ void CallClips::prepare(const std::array<VoiceRequest, leg_count>& legs, std::ui
   say(voices_line(legs));
 }
 
-SpokenClip CallClips::recorded(const Speaker& speaker, const std::string& emotion, const ClipRequest& request) const {
+SpokenClip CallClips::recorded(const CorpusSpeaker& speaker, const std::string& emotion,
+                               const ClipRequest& request) const {
   const std::vector<std::string>& files = speaker.files.at(emotion);
   // Each round through the speaker's clips has an order of its own.
   const auto n = files.size(), take = static_cast<std::size_t>(request.take);
@@ -205,13 +152,13 @@ SpokenClip CallClips::background(const ClipRequest& request) const {
   static const std::vector<std::string> voices = {"en-us+m1", "en-us+f1", "en-us+m5",
                                                   "en-us+f2", "en-us+m7", "en-us+f4"};
   const auto take = static_cast<std::size_t>(request.take);
-  std::vector<const Speaker*> others;
-  for (const Speaker& who : speakers_) {
+  std::vector<const CorpusSpeaker*> others;
+  for (const CorpusSpeaker& who : speakers_) {
     if (cast_[0] != &who && cast_[1] != &who) others.push_back(&who);
   }
   if (others.empty()) return speak(voice_in_emotion(voices[take % voices.size()], ""), spare_sentence(take));
   Random random(request.seed, Purpose::synthetic, kBabble << 32, take);
-  const Speaker& who = *others[random.below(others.size())];
+  const CorpusSpeaker& who = *others[random.below(others.size())];
   auto emotion = who.files.begin();
   std::advance(emotion, static_cast<std::ptrdiff_t>(random.below(who.files.size())));
   const std::string& file = emotion->second[random.below(emotion->second.size())];
@@ -221,7 +168,7 @@ SpokenClip CallClips::background(const ClipRequest& request) const {
 
 SpokenClip CallClips::clip(const ClipRequest& request) {
   if (request.babble) return background(request);
-  const Speaker* who = cast_[static_cast<std::size_t>(request.leg)];
+  const CorpusSpeaker* who = cast_[static_cast<std::size_t>(request.leg)];
   if (who == nullptr || request.emotion.empty()) return synthetic(request);
   if (who->files.count(request.emotion) != 0) return recorded(*who, request.emotion, request);
   const std::string other = stand_in(request.emotion);

@@ -70,7 +70,9 @@ class CallRun {
   explicit CallRun(const CallOptions& options) : options_(options) {
     if (!options_.replays()) model_.emplace(model_of(options_));
     if (options_.web) url_ = station_.open_dashboard(options_.port);
-    if (options_.keep_history) station_.open_history(options_.history);
+    if (options_.keep_history) station_.open_history(options_.history, options_.keep_days);
+    strain_before_min_ =
+        options_.strain_before_min.value_or(model_ ? station_.strain_before_min(model_->playbook()) : 0);
     calls_ = options_.input == CallKind::scenarios || options_.replays() ? options_.files.size() : 1;
     ViewOptions view = usual_view(options_.headless);
     view.several = calls_ > 1;
@@ -78,6 +80,7 @@ class CallRun {
     view.on_failure = [] { stop_calls = true; };
     view_ = make_view(std::move(view));
     latencies_.resize(calls_);
+    if (options_.input == CallKind::scenarios) voices_ = make_voices();
     choose_ids();
   }
 
@@ -107,6 +110,14 @@ class CallRun {
   }
 
  private:
+  std::shared_ptr<CorpusVoices> make_voices() {
+    CorpusVoicesOptions voices;
+    voices.data = options_.data;
+    voices.notes = model_->recognizer().checkpoint().notes;
+    if (!options_.quiet) voices.remark = [this](const std::string& line) { view_->remark(line); };
+    return std::make_shared<CorpusVoices>(std::move(voices));
+  }
+
   void choose_ids() {
     const std::int64_t now =
         std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -178,12 +189,10 @@ class CallRun {
       Scenario scenario = read_scenario(files[i]);
       if (options_.seed) scenario.seed = *options_.seed;
       if (options_.telephone) scenario.telephone = options_.telephone;
-      CallClipOptions clips;
-      clips.data = options_.data;
-      clips.notes = model_->recognizer().checkpoint().notes;
       const std::string name = calls_ > 1 ? ids_[i] + ": " : "";
-      if (!options_.quiet) clips.remark = [this, name](const std::string& line) { view_->remark(name + line); };
-      CallClips source(std::move(clips));
+      std::function<void(const std::string&)> remark;
+      if (!options_.quiet) remark = [this, name](const std::string& line) { view_->remark(name + line); };
+      CallClips source(voices_, std::move(remark));
       return with_context(printable(files[i], 500), [&] { return render(scenario, source); });
     }
     if (options_.input == CallKind::two_files) audio = read_call(files[0], files[1]);
@@ -206,7 +215,7 @@ class CallRun {
     p.speed = options_.speed;
     p.consent = options_.consent == "assumed";
     p.consent_may_change = options_.consent != "off";
-    p.strain_before_min = options_.strain_before_min;
+    p.strain_before_min = strain_before_min_;
     return p;
   }
 
@@ -252,7 +261,7 @@ class CallRun {
       }
     }
     CallRecorder recorder(header, Json(), targets_of(i));
-    play_replay(events, recorder, options_.speed, stop_calls);
+    play_replay(events, recorder, play_options(), stop_calls);
     recorder.finish({}, nullptr, {});
     if (recorder.failed()) failed_ = true;
   }
@@ -273,8 +282,10 @@ class CallRun {
   std::optional<CallModel> model_;
   CallStation station_;
   std::string url_, started_at_;
+  double strain_before_min_ = 0;  // one value: calls of one command do not follow each other
   std::size_t calls_ = 0;
   std::unique_ptr<CallView> view_;
+  std::shared_ptr<CorpusVoices> voices_;
   std::vector<std::string> ids_;
   std::vector<LatencyMeter> latencies_;
   std::atomic<bool> failed_{false};

@@ -39,17 +39,21 @@ void describe(Arguments& args) {
       "set", "Change a value of the config", cxxopts::value<std::vector<std::string>>(), "KEY=VALUE")(
       "playbook", "Rules of alerts and advice", text("configs/call/playbook.json"), "FILE")(
       "consent", "assumed, required (nothing is recognised until it is given on the agent's page) or off",
-      text("assumed"), "WHAT")("strain-before", "Minutes of angry calls in a row before this one", number("0"), "MIN")(
-      "threads", "Calls at once with --speed max",
-      cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
+      text("assumed"), "WHAT")(
+      "strain-before", "Minutes of angry calls in a row before this one; without it the history tells",
+      cxxopts::value<double>(), "MIN")("threads", "Calls at once with --speed max",
+                                       cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
   args.add("Screen")("headless", "Events as JSON lines on stdout, nothing else")("web", "Dashboard on this machine")(
       "port", "Of the dashboard; 0: any free one", cxxopts::value<int>()->default_value("8040"), "N")(
       "keep-open", "The dashboard stays after the calls until Ctrl-C (so it is on a terminal)")(
       "hold", "... or for so long", number("0"), "SECONDS")("q,quiet", "No remarks on stderr");
   args.add("What is kept")("out", "Folder of report and events; \"off\" keeps none", text("runs/calls/ID"), "DIR")(
       "no-report", "Events alone, no report")("history", "Calls kept for `serene calls`",
-                                              text("~/.local/share/serene/calls.sqlite"), "FILE")(
-      "no-history", "Not in the history")("keep-audio", "Keep the sound too, as WAV files in the folder")(
+                                              text("~/.local/share/serene/calls.sqlite"),
+                                              "FILE")("no-history", "Not in the history")(
+      "keep-days", "Erase calls from the history that started longer ago; 0 keeps them for ever",
+      cxxopts::value<int>()->default_value("30"),
+      "DAYS")("keep-audio", "Keep the sound too, as WAV files in the folder")(
       "id", "Name of the call: letters, digits, '.', '_', '-'", cxxopts::value<std::string>(), "ID");
   args.example("serene call configs/call/scenarios/rising_anger.json");
   args.example("serene call configs/call/scenarios/*.json --web");
@@ -189,6 +193,10 @@ void choose_records(const Arguments& args, CallOptions& o) {
   if (o.replays() && !args.has("out")) o.out = "off";
   o.report = !args.has("no-report");
   o.keep_audio = args.has("keep-audio");
+  o.keep_days = args.get<int>("keep-days");
+  if (o.keep_days < 0 || o.keep_days > 36500) {
+    throw Error(ErrorCode::usage, "--keep-days", "out of range").expected("0..36500").got(std::to_string(o.keep_days));
+  }
   if (o.keep_audio && o.out == "off")
     throw Error(ErrorCode::usage, "--keep-audio", "needs a folder").hint("give --out");
   o.keep_history = !args.has("no-history") && !o.replays();
@@ -245,7 +253,7 @@ std::optional<CallOptions> call_options(int argc, char** argv) {
   if (args.has("seed")) o.seed = args.get<std::uint64_t>("seed");
   o.data = args.data();
   o.threads = args.threads();
-  o.strain_before_min = number_between(args, "strain-before", 0, 1440);
+  if (args.has("strain-before")) o.strain_before_min = number_between(args, "strain-before", 0, 1440);
   o.telephone = telephone_of(args, o);
   if (o.telephone && (o.input == CallKind::microphone || o.replays()))
     throw Error(ErrorCode::usage, "--telephone", "is for scenarios and recordings");

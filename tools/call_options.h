@@ -17,10 +17,10 @@ struct CallOptions {
   std::vector<std::string> files;  // scenarios; customer and agent; one recording; recorded events
   int customer_channel = 0;
 
-  std::string model, config, playbook;  // files; config "": the defaults
-  std::vector<std::string> overrides;   // key=value of the config
-  std::string consent = "assumed";      // assumed, required, off
-  double strain_before_min = 0;
+  std::string model, config, playbook;      // files; config "": the defaults
+  std::vector<std::string> overrides;       // key=value of the config
+  std::string consent = "assumed";          // assumed, required, off
+  std::optional<double> strain_before_min;  // nullopt: what the history tells
 
   double speed = 1;  // 0: as fast as it goes
   std::optional<std::uint64_t> seed;
@@ -36,6 +36,7 @@ struct CallOptions {
   std::string out;  // folder; "": runs/calls/ID; "off": none
   bool keep_history = true;
   std::string history;  // file; "": the usual one
+  int keep_days = 30;   // 0: for ever
   bool report = true, keep_audio = false;
   std::string id;  // "": made of the time and the title
 

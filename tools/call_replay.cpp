@@ -28,44 +28,94 @@ ReplayEvent event_of(const std::string& line, const std::string& where, std::int
   return {t_ms, std::move(json)};
 }
 
-// Numbers the events as they go out.
+bool needs_consent(const Json& event) {
+  static const std::set<std::string> kinds{"emotion", "state", "trend", "alert", "advice"};
+  return kinds.count(event["type"].get<std::string>()) != 0;
+}
+
+// Numbers the events as they go out, and answers what is asked meanwhile.
 class Replayer {
  public:
-  explicit Replayer(CallOutlet& outlet) : outlet_(outlet) {}
+  Replayer(CallOutlet& outlet, bool consent_may_change) : outlet_(outlet), may_change_(consent_may_change) {}
+
+  // An event of the recording.
+  void play(Json event) {
+    const std::string type = event["type"].get<std::string>();
+    if (type == "consent" && withdrawn_) return;
+    if (type == "call" && event.value("consent", Json()).is_boolean()) given_ = event["consent"].get<bool>();
+    if (type == "consent") given_ = event.value("action", Json()) == "given";
+    if (withdrawn_ && needs_consent(event)) return;
+    if (type == "alert" && !is(event, "alert", "raised") && open_.count(number_of(event)) == 0) {
+      return;  // raised while nothing was shown, or cleared then
+    }
+    if (is(event, "advice", "withdrawn") && shown_.is_null()) return;
+    send(std::move(event));
+  }
+
+  void obey(const std::vector<CallCommand>& commands, std::int64_t t_ms) {
+    for (const CallCommand& c : commands) {
+      if (c.kind == CallCommand::Kind::acknowledge) acknowledge(c.alert, t_ms);
+      if (c.kind == CallCommand::Kind::consent && may_change_ && c.given != given_) change_consent(c.given, t_ms);
+    }
+  }
 
   void send(Json event) {
     event["seq"] = sequence_++;
-    if (event.value("type", Json()) == "alert" && event.value("alert", Json()).is_number_integer()) note(event);
+    note(event);
     outlet_.event(event, event.dump(-1, ' ', false, Json::error_handler_t::replace));
-  }
-  void obey(const std::vector<CallCommand>& commands, std::int64_t t_ms) {
-    for (const CallCommand& c : commands) {
-      if (c.kind != CallCommand::Kind::acknowledge) continue;
-      const auto alert = open_.find(c.alert);
-      if (alert == open_.end()) continue;
-      Json event = alert->second;
-      event["t_ms"] = t_ms;
-      event["action"] = "acknowledged";
-      send(std::move(event));
-    }
   }
 
  private:
+  struct OpenAlert {
+    Json event;
+    bool acknowledged = false;
+  };
+
+  static std::int64_t number_of(const Json& event) {
+    const auto number = event.find("alert");
+    return number != event.end() && number->is_number_integer() ? number->get<std::int64_t>() : -1;
+  }
+
   void note(const Json& event) {
-    const auto number = event["alert"].get<std::int64_t>();
-    const bool open = is(event, "alert", "raised") || is(event, "alert", "escalated");
-    if (open && acknowledged_.count(number) == 0) {
-      open_[number] = event;
-    } else if (!open) {
-      open_.erase(number);
-      acknowledged_.insert(number);
+    const bool cleared = is(event, "alert", "cleared");
+    if (cleared) open_.erase(number_of(event));
+    if (!cleared && event["type"] == "alert") {
+      OpenAlert& alert = open_[number_of(event)];
+      alert.event = event;
+      alert.acknowledged = alert.acknowledged || is(event, "alert", "acknowledged");
     }
+    if (is(event, "advice", "shown")) shown_ = event;
+    if (is(event, "advice", "withdrawn")) shown_ = Json();
+  }
+
+  void repeat(Json event, const char* action, const char* reason, std::int64_t t_ms) {
+    event["t_ms"] = t_ms;
+    event["action"] = action;
+    if (reason != nullptr) event["reason"] = reason;
+    send(std::move(event));
+  }
+
+  void acknowledge(std::int64_t number, std::int64_t t_ms) {
+    const auto alert = open_.find(number);
+    if (alert == open_.end() || alert->second.acknowledged) return;
+    repeat(alert->second.event, "acknowledged", nullptr, t_ms);
+  }
+
+  void change_consent(bool given, std::int64_t t_ms) {
+    given_ = given;
+    withdrawn_ = !given;
+    send(Json{{"seq", 0}, {"t_ms", t_ms}, {"type", "consent"}, {"action", given ? "given" : "withdrawn"}});
+    if (given) return;
+    while (!open_.empty()) repeat(open_.begin()->second.event, "cleared", "", t_ms);
+    if (!shown_.is_null()) repeat(shown_, "withdrawn", "", t_ms);
   }
 
   CallOutlet& outlet_;
+  bool may_change_;
+  bool given_ = true, withdrawn_ = false;  // withdrawn_: on the page
   std::int64_t sequence_ = 0;
-  std::map<std::int64_t, Json> open_;  // raised, not acknowledged, not cleared
-  std::set<std::int64_t> acknowledged_;
+  std::map<std::int64_t, OpenAlert> open_;  // by number, not cleared
+  Json shown_;                              // advice on the screen, or null
 };
 
 }  // namespace
@@ -89,18 +139,18 @@ std::vector<ReplayEvent> read_replay(const std::string& path) {
   return events;
 }
 
-void play_replay(const std::vector<ReplayEvent>& events, CallOutlet& outlet, double speed,
+void play_replay(const std::vector<ReplayEvent>& events, CallOutlet& outlet, const PlayOptions& options,
                  const std::atomic<bool>& stop) {
-  Replayer replayer(outlet);
-  const PlayClock clock(speed);
+  Replayer replayer(outlet, options.consent_may_change);
+  const PlayClock clock(options.speed);
   std::size_t next = 0;
   std::int64_t told_ms = 0;
   for (std::int64_t t_ms = 0; next < events.size(); t_ms += block_ms) {
     if (!clock.wait_until(t_ms, stop)) break;
     replayer.obey(outlet.commands(), t_ms);
-    while (next < events.size() && events[next].t_ms <= t_ms) replayer.send(events[next++].event);
+    while (next < events.size() && events[next].t_ms <= t_ms) replayer.play(events[next++].event);
     outlet.tick(t_ms);
-    if (static_cast<double>(t_ms - told_ms) >= (speed > 0 ? 250 * speed : 5000)) {
+    if (static_cast<double>(t_ms - told_ms) >= (options.speed > 0 ? 250 * options.speed : 5000)) {
       told_ms = t_ms;
       outlet.status(t_ms, {});
     }

@@ -7,6 +7,7 @@
 #include "serene/server/dashboard_server.h"
 #include "serene/server/history.h"
 #include "serene/server/hub.h"
+#include "serene/server/strain.h"
 
 namespace serene::cli {
 
@@ -27,8 +28,10 @@ std::string CallStation::open_dashboard(int port) {
   return impl_->server->url();
 }
 
-void CallStation::open_history(const std::string& path) {
-  impl_->history.emplace(path.empty() ? History::default_path() : path);
+void CallStation::open_history(const std::string& path, int keep_days) {
+  HistoryOptions options;
+  options.keep_days = keep_days;
+  impl_->history.emplace(path.empty() ? History::default_path() : path, options);
 }
 
 bool CallStation::has_dashboard() const noexcept { return impl_->server.has_value(); }
@@ -88,6 +91,11 @@ bool CallStation::has_record(const std::string& id) {
   }
 }
 
+double CallStation::strain_before_min(const Playbook& playbook) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->history ? serene::strain_before_min(*impl_->history, playbook) : 0.0;
+}
+
 void CallStation::append_record(const std::string& id, std::span<const std::string> lines) {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->history) impl_->history->append(id, lines);
@@ -113,7 +121,7 @@ std::string CallStation::open_dashboard(int) {
   throw Error(ErrorCode::usage, "--web", "this program was built without the dashboard")
       .hint("build with -DSERENE_SERVER=ON");
 }
-void CallStation::open_history(const std::string& path) {
+void CallStation::open_history(const std::string& path, int) {
   if (!path.empty()) {
     throw Error(ErrorCode::usage, "--history", "this program was built without the history")
         .hint("build with -DSERENE_SERVER=ON");
@@ -130,6 +138,7 @@ void CallStation::add_document(const std::string&, const std::string&, const std
 void CallStation::close(const std::string&) {}
 void CallStation::begin_record(const CallRecord&) {}
 bool CallStation::has_record(const std::string&) { return false; }
+double CallStation::strain_before_min(const Playbook&) { return 0; }
 void CallStation::append_record(const std::string&, std::span<const std::string>) {}
 void CallStation::end_record(const std::string&, const std::string&) {}
 

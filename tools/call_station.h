@@ -9,6 +9,7 @@
 
 #include "call_player.h"
 #include "serene/call/call_record.h"
+#include "serene/call/playbook.h"
 
 namespace serene::cli {
 
@@ -20,9 +21,9 @@ class CallStation {
 
   // Throws Error(usage) when the port is taken, or the program was built without a dashboard. Returns its address.
   std::string open_dashboard(int port);
-  // path "": the usual place; nothing happens when the program was built without a history. Throws Error as History
-  // does.
-  void open_history(const std::string& path);
+  // path "": the usual place; nothing happens when the program was built without a history. Calls that are older than
+  // keep_days are erased; 0 keeps them for ever. Throws Error as History does.
+  void open_history(const std::string& path, int keep_days);
   bool has_dashboard() const noexcept;
   bool has_history() const noexcept;
 
@@ -39,6 +40,8 @@ class CallStation {
   // In the history; throw Error as History does. Nothing happens when there is none.
   void begin_record(const CallRecord& call);
   bool has_record(const std::string& id);
+  // Minutes of angry calls in a row up to now (server/strain.h); 0 without a history.
+  double strain_before_min(const Playbook& playbook);
   void append_record(const std::string& id, std::span<const std::string> lines);
   void end_record(const std::string& id, const std::string& reason);
 

@@ -275,8 +275,9 @@ void add_options(Arguments& args) {
   args.add("export, purge")("all", "Every call")("format", "json, csv or html",
                                                  cxxopts::value<std::string>()->default_value("json"),
                                                  "NAME")("out", "File, or folder for several calls", text(), "PATH")(
-      "older-than", "Purge calls that started more than so many days ago", cxxopts::value<int>(), "DAYS")(
-      "yes", "Purge without asking again");
+      "older-than",
+      "Purge calls that started more than so many days ago (serene call does so by itself after its --keep-days, 30)",
+      cxxopts::value<int>(), "DAYS")("yes", "Purge without asking again");
   args.add("summary")("html", "Write a page as well", text(), "FILE")("utc",
                                                                       "Hours and weekdays in UTC, not in local time");
   args.example("serene calls list --since 2026-11-01");

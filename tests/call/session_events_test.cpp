@@ -1,6 +1,7 @@
 // What a session tells of a call whose truth is known.
 #include <doctest/doctest.h>
 
+#include "serene/call/quality_meter.h"
 #include "session_fixture.h"
 
 using namespace serene;
@@ -214,6 +215,38 @@ TEST_CASE("an alert that is acknowledged does not escalate") {
   }
 }
 
+TEST_CASE("quality: one odd judgement does not change the lamp, two do") {
+  CallConfig config;
+  config.quality_every_s = 1;
+  QualityMeter meter(config, Leg::customer, kRate);
+  struct Sink final : AdvisorSink {
+    std::string lamps;
+    void emit(Event& e) noexcept override { lamps += "gfp"[static_cast<int>(e.lamp)]; }
+  } sink;
+  std::int64_t t_ms = 0;
+  const auto second = [&](double loss) {
+    for (int i = 0; i < 50; ++i) {
+      LegBlock block;
+      block.lost_samples = static_cast<Index>(std::lround(loss * kRate / 50));
+      meter.add(block, t_ms += block_ms, sink);
+    }
+    const std::string told = sink.lamps;
+    sink.lamps.clear();
+    return told;
+  };
+  CHECK(second(0.03) == "f");  // the first is shown at once
+  CHECK(second(0) == "");
+  CHECK(second(0.03) == "");
+  CHECK(second(0) == "");
+  CHECK(second(0) == "g");
+  CHECK(second(0.5) == "");
+  CHECK(second(0.03) == "f");  // worse and worse again: the milder of the two
+  CHECK(second(0.5) == "");
+  CHECK(second(0.5) == "p");
+  CHECK(second(0) == "");
+  CHECK(second(0) == "g");
+}
+
 TEST_CASE("quality: loss, clipping and a faint voice light the lamp") {
   const CallModel model = call_model(loudness_checkpoint());
   const auto last_lamp = [&](std::span<const float> customer, Index lose_every) {
@@ -246,7 +279,16 @@ TEST_CASE("quality: loss, clipping and a faint voice light the lamp") {
   auto clipped = good;
   for (float& v : clipped) v = std::clamp(v * 30, -1.0f, 1.0f);
   CHECK(last_lamp(clipped, 0).lamp == Lamp::poor);
-  const Event faint = last_lamp(joined({white_noise(1, kRate, 1e-5), voice(9, kRate, 0.02)}), 0);
-  CHECK(faint.lamp != Lamp::good);
+  // A telephone's usual speech is no fault of the line, however faint it looks beside a studio's.
+  const auto faint = [&](double level) {
+    return last_lamp(joined({white_noise(1, kRate, 1e-5), voice(9, kRate, level)}), 0);
+  };
+  const Event usual = faint(0.038), low = faint(0.017);
+  CHECK(usual.level_dbfs > -45);
+  CHECK(usual.level_dbfs < -42);
+  CHECK(usual.lamp == Lamp::good);
+  CHECK(low.level_dbfs > -55);
+  CHECK(low.level_dbfs < -48);
+  CHECK(low.lamp == Lamp::fair);
   CHECK(last_lamp(std::vector<float>(80000, 0.0f), 0).level_dbfs == -120);
 }

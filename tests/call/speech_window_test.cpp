@@ -78,6 +78,36 @@ TEST_CASE("speech window: silence stays out, the onset comes in, a long silence 
   CHECK(window.frames().shape.time == 0);
 }
 
+TEST_CASE("speech window: what a call hears at another rate is what the model learned from files") {
+  const FeatureConfig features = small_features();
+  const Normalizer plain;  // values stay in dB
+  CallConfig config;
+  config.window_s = 5;
+  for (const int rate : {16000, 44100, 48000}) {
+    // A voice, and noise up to half the rate: the top of the model's band counts, and what lies above must stay out.
+    std::vector<float> y = voice(4, rate);
+    const std::vector<float> noise = white_noise(4, rate, 0.02);
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] += noise[i];
+    SpeechWindow window(config, features, plain, rate);
+    const auto step = static_cast<std::size_t>(rate / 50);
+    for (std::size_t i = 0; i + step <= y.size(); i += step) {
+      LegBlock block = speech(true);
+      window.push(std::span(y).subspan(i, step), block);
+    }
+    const FeatureMatrix file = extract_features(features, resample(y, rate, features.rate_hz));
+    const SeqView<const float> live = window.frames();  // from the first frame on: 4 s are less than the window
+    REQUIRE(live.shape.time > 350);
+    REQUIRE(live.shape.time <= file.frames);
+    double worst = 0;
+    for (Index t = 50; t < 350; ++t) {
+      for (Index k = 0; k < 12; ++k) {
+        worst = std::max(worst, std::abs(static_cast<double>(live.data[t * 12 + k]) - file.row(t)[k]));
+      }
+    }
+    CHECK_MESSAGE(worst < 0.05, rate << " Hz: " << worst << " dB");
+  }
+}
+
 TEST_CASE("live resampling gives the samples of the whole signal, later") {
   for (const std::pair<int, int>& rates :
        {std::pair{48000, 16000}, {8000, 16000}, {44100, 16000}, {44100, 8000}, {8000, 22050}}) {

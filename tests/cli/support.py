@@ -62,11 +62,12 @@ class Result:
         return f"exit {self.code}\n--- stdout\n{self.out[:3000]}\n--- stderr\n{self.err[:3000]}"
 
 
-def serene(*args, cwd=None, stdout=subprocess.PIPE) -> Result:
+def serene(*args, cwd=None, stdout=subprocess.PIPE, **variables) -> Result:
+    """variables: of the environment, beside the usual ones."""
     work = temp() / "work"
     work.mkdir(exist_ok=True)
     return Result(subprocess.run([program(), *map(str, args)], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
-                                 cwd=cwd or work, env=environment(), timeout=LIMIT))
+                                 cwd=cwd or work, env=environment() | variables, timeout=LIMIT))
 
 
 def on_corpus(command: str, *args, data=None, threads=2) -> list:

@@ -1,10 +1,11 @@
 """serene call from outside: its events, and what is kept of a call and what is not."""
 import json
 import signal
+import sqlite3
 import unittest
 
 import support
-from call_support import CallTest, need_server, recognition, recordings, scenario, started
+from call_support import CallTest, PLAYBOOK, need_server, recognition, recordings, scenario, started
 
 TYPES = {"call", "speech", "overlap", "silence", "emotion", "state", "trend", "alert", "advice", "quality", "consent"}
 
@@ -109,6 +110,49 @@ class Kept(CallTest):
         self.assertIn("kept", self.ok("calls", "list", "--history", history).out)
         for _ in range(2):  # calls without a name get one that is free
             self.ok("call", *recordings(), *recognition(), "--speed", "max", "--headless", "--out", "off", "--history", history)
+
+    def test_how_long_calls_are_kept(self):
+        need_server(self)
+        history = self.new_path("calls.sqlite")
+
+        def play(name, *more):
+            self.ok("call", *recordings(), *recognition(), "--speed", "max", "--headless", "--out", "off", "--history", history,
+                    "--id", name, *more)
+            return [c["id"] for c in self.ok("calls", "list", "--json", "--history", history).json()]
+
+        play("old")
+        with sqlite3.connect(history) as db:
+            db.execute("UPDATE call SET started_at = '2020-01-01T00:00:00Z' WHERE id = 'old'")
+        db.close()
+        self.assertEqual(play("second", "--keep-days", "0"), ["second", "old"])
+        self.assertEqual(sorted(play("third", "--keep-days", "36500")), ["old", "second", "third"])
+        self.assertEqual(sorted(play("fourth")), ["fourth", "second", "third"])
+
+    def test_strain_of_the_calls_before(self):
+        need_server(self)
+        history, book = self.new_path("calls.sqlite"), json.loads(PLAYBOOK.read_text())
+        strain = next(r for r in book["rules"] if "strain_of" in r["signal"])
+        strain["raise_at"] = strain["clear_below"] = 0.1  # minutes
+        path = self.new_path("playbook.json")
+        path.write_text(json.dumps(book))
+        arguments = recognition()
+        arguments[arguments.index("--playbook") + 1] = path
+
+        def alerts(*more):
+            result = self.ok("call", *recordings(), *arguments, "--speed", "max", "--headless", "--out", "off", *more)
+            return [e for e in self.events(result.out) if e["type"] == "alert" and e["rule"] == strain["id"]]
+
+        self.assertEqual(alerts("--history", history), [])
+        # That call of 12 s becomes an angry one.
+        with sqlite3.connect(history) as db:
+            line = json.dumps({"t_ms": 12000, "type": "alert", "action": "raised", "alert": 9, "rule": strain["signal"]["strain_of"]})
+            db.execute("INSERT INTO event SELECT call, max(number) + 1, ? FROM event GROUP BY call", (line,))
+        db.close()
+        raised = alerts("--history", history)
+        self.assertEqual([e["action"] for e in raised][:1], ["raised"])
+        self.assertAlmostEqual(raised[0]["value"], 12 / 60, places=3)
+        self.assertEqual(alerts("--no-history"), [])
+        self.assertEqual(alerts("--history", history, "--strain-before", "0"), [])
 
     def test_ctrl_c_keeps_what_was_heard(self):
         for number in (signal.SIGINT, signal.SIGTERM):

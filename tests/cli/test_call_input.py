@@ -1,6 +1,7 @@
 """serene call with bad input: one clear line, and the other calls go on."""
 import json
 import pathlib
+import shutil
 import unittest
 
 import support
@@ -46,6 +47,37 @@ class BadInput(CallTest):
         self.assertEqual(sorted(p.name for p in out.iterdir()), ["three-1", "three-3"])
         self.assertTrue((out / "three-3" / "report.html").exists())
 
+    def without_corpus(self) -> list:
+        empty = temp() / "no_corpus"
+        empty.mkdir(exist_ok=True)
+        arguments = [a for a in recognition()]
+        arguments[arguments.index("--data") + 1] = empty
+        return arguments + ["--speed", "max", "--headless", "--no-history", "--out", "off"]
+
+    @unittest.skipUnless(shutil.which("espeak-ng"), "needs espeak-ng")
+    def test_without_corpus_a_synthetic_voice_speaks(self):
+        result = self.ok("call", scenario("no_corpus_here"), *self.without_corpus())
+        remarks = [line for line in result.err.splitlines() if line.startswith("voices: ")]
+        self.assertEqual(len(remarks), 1, result)
+        for words in ("customer espeak-ng", "agent espeak-ng", "no corpus found", "--data"):
+            self.assertIn(words, remarks[0])
+        self.assertTrue(any(e["type"] == "emotion" for e in self.events(result.out)))
+
+    def test_neither_corpus_nor_synthetic_voice(self):
+        nothing = temp() / "no_programs"
+        nothing.mkdir(exist_ok=True)
+        result = support.serene("call", scenario("no_voice_here"), *self.without_corpus(), PATH=str(nothing))
+        self.one_error(result, 2, "no_voice_here.json", "espeak-ng", "--data")
+        self.assertEqual(result.out, "")
+
+    def test_several_scenarios_share_the_corpora(self):
+        result = self.ok("call", scenario("one_search"), scenario("same_search"), *recognition(), "--speed", "max", "--headless",
+                         "--no-history", "--out", "off", "--id", "shared")
+        lines = sorted(line for line in result.err.splitlines() if "voices: " in line)
+        self.assertEqual([line.split(":")[0] for line in lines], ["shared-1", "shared-2"])
+        self.assertEqual(lines[0].split(":", 1)[1], lines[1].split(":", 1)[1])
+        self.assertIn("ravdess-", lines[0])
+
     def test_models_and_configs(self):
         customer, agent = recordings()
         text = temp() / "no_model.safetensors"
@@ -78,6 +110,8 @@ class BadInput(CallTest):
             (["--id"], [customer, agent, "--id", "../up"]),
             (["--consent", "--web"], [customer, agent, "--consent", "required"]),
             (["--consent"], [customer, agent, "--consent", "perhaps"]),
+            (["--keep-days"], [customer, agent, "--keep-days", "-1"]),
+            (["--strain-before"], [customer, agent, "--strain-before", "-1"]),
             (["--customer-channel"], [customer, "--customer-channel", "2"]),
             (["--keep-audio"], [customer, agent, "--keep-audio", "--out", "off"]),
             (["consent"], ["--mic"]),

@@ -119,6 +119,36 @@ class Dashboard(CallTest):
         self.assertEqual((answer["alert"], answer["rule"]), (1, "rising_anger"))
         self.assertEqual(events[-1]["action"], "end")
 
+    def test_consent_of_a_recorded_call(self):
+        events = recorded_events()
+        later = [e | {"t_ms": e["t_ms"] + 3000, "alert": 2} if e["type"] == "alert" else e | {"t_ms": e["t_ms"] + 3000}
+                 for e in events if e["type"] in ("emotion", "alert", "advice")]
+        cleared = [dict(next(e for e in events if e["type"] == "alert"), action="cleared", alert=n, t_ms=7500, reason="") for n in (1, 2)]
+        events = sorted(events + later + cleared, key=lambda e: e["t_ms"])
+        process = started("--replay", replay_file(events), "--web", "--port", "0", "--headless", "--speed", "1", "--id", "recorded")
+        told = []
+        try:
+            socket_ = WebSocket(address_of(process), "/live?after=0")
+            self.addCleanup(socket_.socket.close)
+            for line in process.stdout:
+                told.append(json.loads(line))
+                if told[-1]["type"] == "advice" and told[-1]["t_ms"] < 5000:
+                    socket_.say({"type": "consent", "call": "recorded", "given": False})
+                if told[-1]["type"] == "speech" and told[-1]["action"] == "stop":
+                    socket_.say({"type": "consent", "call": "recorded", "given": True})
+        finally:
+            process.terminate()
+            process.communicate(timeout=support.LIMIT)
+        self.assertEqual([e["seq"] for e in told], list(range(len(told))))
+        self.assertEqual([e["t_ms"] for e in told], sorted(e["t_ms"] for e in told))
+        withdrawn, given = (next(i for i, e in enumerate(told) if e["type"] == "consent" and e["action"] == a) for a in ("withdrawn", "given"))
+        between = [(e["type"], e.get("action")) for e in told[withdrawn:given]]
+        self.assertEqual(between, [("consent", "withdrawn"), ("alert", "cleared"), ("advice", "withdrawn"), ("speech", "stop")])
+        after = [(e["type"], e.get("action"), e.get("alert")) for e in told[given:] if e["type"] != "emotion"]
+        self.assertEqual(after, [("consent", "given", None), ("alert", "raised", 2), ("advice", "shown", None),
+                                 ("alert", "cleared", 2), ("call", "end", None)])
+        self.assertTrue(any(e["type"] == "emotion" for e in told[given:]))
+
     def test_consent_on_the_page_starts_the_recognition(self):
         process = started(*recordings(), *recognition(), "--web", "--port", "0", "--headless", "--speed", "4", "--id", "asked",
                           "--consent", "required", "--out", "off", "--no-history")

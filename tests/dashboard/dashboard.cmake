@@ -5,7 +5,8 @@ find_program(SERENE_CHROMIUM NAMES chromium chromium-browser google-chrome)
 if(NOT SERENE_NODE)
   return()
 endif()
-add_test(NAME dashboard_model COMMAND ${SERENE_NODE} --test ${CMAKE_CURRENT_LIST_DIR}/model_test.mjs)
+add_test(NAME dashboard_model COMMAND ${SERENE_NODE} --test ${CMAKE_CURRENT_LIST_DIR}/model_test.mjs
+         ${CMAKE_CURRENT_LIST_DIR}/requests_test.mjs)
 
 if(NOT SERENE_CHROMIUM OR NOT SERENE_NPM OR NOT TARGET serene_server OR NOT TARGET serene_cli)
   return()

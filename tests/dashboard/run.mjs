@@ -27,9 +27,20 @@ async function risingAnger(run, page) {
   await until(async () => /acknowledged/.test(await text(page, '[data-alert="1"] .alert-state')), 'the alert is acknowledged on the page');
   check(await until(() => acknowledged(run, 1), 'the acknowledgement is among the events'), 'acknowledged in the JSONL');
   await appears(page, '[data-alert="2"].alert-open', 'a second alert rises');
+  page.expected.push(/ERR_INTERNET_DISCONNECTED|WebSocket connection/);
+  await page.context().setOffline(true);
+  await appears(page, '.link-lost', 'the connection is gone');
   await page.locator('main').focus();
   await page.keyboard.press('a');
+  await until(async () => /acknowledgement of alert 2 was not sent/.test(await text(page, '[data-test=failed]')),
+    'an acknowledgement without connection is said to be lost');
+  await page.context().setOffline(false);
+  await appears(page, '.link-open', 'the connection is back');
+  check(!acknowledged(run, 2), 'nothing is sent by itself');
+  await page.keyboard.press('a');
   await until(() => acknowledged(run, 2), 'the key A acknowledges');
+  await until(async () => !(await page.locator('[data-test=failed]').count()), 'what was acknowledged is no longer said to be lost');
+  page.expected.pop();
 }
 
 /** Pause holds the view still while the stream is read on. */
@@ -45,8 +56,27 @@ async function pause(page) {
   await until(async () => (await text(page, '.duration')) !== before, 'the view goes on');
 }
 
+/** Everything a page loads before it stands, counted as it comes over the wire, heads and events included. */
+async function weight(run, browser, id) {
+  for (const [name, address, shown] of [['call', `/call/${id}`, '.state-card .chip'], ['wall', '/', `[data-call="${id}"]`]]) {
+    const page = await openPage(browser, 'about:blank');
+    const wire = await page.context().newCDPSession(page);
+    const all = {bytes: 0, answers: 0};
+    wire.on('Network.loadingFinished', ({encodedDataLength}) => { all.bytes += encodedDataLength; ++all.answers; });
+    await wire.send('Network.enable');
+    await page.goto(`${run.base}${address}`);
+    await appears(page, shown, `the ${name} page stands`);
+    const bodies = await page.evaluate(() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+      .reduce((sum, e) => sum + e.encodedBodySize, 0));
+    console.log(`${name} page: ${all.bytes} bytes in ${all.answers} answers, ${bodies} without their heads`);
+    check(all.answers > 10 && bodies > 10000, `the answers of the ${name} page are counted`);
+    check(Math.max(all.bytes, bodies) < 150000, `the ${name} page travels in less than 150 kB`, `${all.bytes} bytes`);
+    await page.context().close();
+  }
+}
+
 /** Cuts the network under the page and gives it back; the view stays, and nothing is missing afterwards. */
-async function reconnect(page) {
+async function reconnect(run, page) {
   const points = () => page.evaluate(() => [...globalThis.serene.calls.values()][0].points.length);
   const before = await points();
   page.expected.push(/ERR_INTERNET_DISCONNECTED|WebSocket connection|Failed to fetch/);
@@ -54,10 +84,24 @@ async function reconnect(page) {
   await appears(page, '.link-lost', 'the loss of the connection is said');
   check((await text(page, 'h1')).length > 0 && (await points()) >= before, 'the view stays while the connection is lost');
   await picture(page, 'call connection lost');
+  await pressedInVain(page);
   await page.waitForTimeout(1500);
   await page.context().setOffline(false);
   await appears(page, '.link-open', 'the page connects again');
+  await until(async () => /press again/.test(await text(page, '[data-test=failed]')), 'what was not sent is still said');
+  await page.getByRole('button', {name: 'Objects'}).click();
+  await until(async () => run.lines.some((e) => e.type === 'consent' && e.action === 'withdrawn'), 'pressed again, the objection arrives');
+  await until(async () => !(await page.locator('[data-test=failed]').count()), 'what was done is no longer said');
+  await page.getByRole('button', {name: 'Agrees'}).click();
+  await until(async () => run.lines.some((e) => e.type === 'consent' && e.action === 'given'), 'the agreement arrives');
   page.expected.pop();
+}
+
+/** An objection without a connection is said to be lost. */
+async function pressedInVain(page) {
+  await page.getByRole('button', {name: 'Objects'}).click();
+  await until(async () => /objection was not sent/.test(await text(page, '[data-test=failed]')), 'an objection without connection is said to be lost');
+  await checkAccess(page, 'call pressed in vain');
 }
 
 /** Every number once and in order, every event of the program in the page. */
@@ -158,10 +202,11 @@ async function replayed(browser) {
   const id = 'rising';
   const run = await startCall(id, ['--replay', recorded, '--speed', '2.5', '--hold', '120']);
   try {
+    await weight(run, browser, id);
     const page = await openPage(browser, `${run.base}/call/${id}`);
     const [, wallPage, widgetPage] = await Promise.all([risingAnger(run, page), wall(run, browser, id), widget(run, browser, id)]);
     await pause(page);
-    await reconnect(page);
+    await reconnect(run, page);
     await narrow(run, browser, id);
     await keyboard(page);
     await afterwards(page);

@@ -167,14 +167,14 @@ Array run_contrast(const Job<S>& j) {
 
 template <class S>
 Array run_trim(const Job<S>& j) {
-  const Interval i = trim(j.signal(), j.number("top_db", 60), j.frame_length(), j.hop(), j.reference({}));
+  const SampleRange i = trim(j.signal(), j.number("top_db", 60), j.frame_length(), j.hop(), j.reference({}));
   return vector_array({static_cast<double>(i.begin), static_cast<double>(i.end)});
 }
 
 template <class S>
 Array run_split(const Job<S>& j) {
   Array out{{0, 2}, {}};
-  for (const Interval& i : split(j.signal(), j.number("top_db", 60), j.frame_length(), j.hop(), j.reference({}))) {
+  for (const SampleRange& i : split(j.signal(), j.number("top_db", 60), j.frame_length(), j.hop(), j.reference({}))) {
     out.values.insert(out.values.end(), {static_cast<double>(i.begin), static_cast<double>(i.end)});
     ++out.shape[0];
   }

@@ -79,6 +79,69 @@ TEST_CASE("routes: pages and embedded files") {
   CHECK(site.status("/favicon.ico") == 204);
 }
 
+TEST_CASE("routes: files come compressed to who accepts it") {
+  Site site;
+  std::size_t plain_bytes = 0, packed_bytes = 0;
+  for (const WebAsset& asset : web_assets()) {
+    HttpRequest asked = Site::request(asset.path);
+    CHECK(header(site.reply(asked), "Content-Encoding").empty());
+    asked.accept_encoding = "br, gzip";
+    const HttpReply packed = site.reply(asked);
+    plain_bytes += asset.bytes.size();
+    packed_bytes += packed.body_bytes();
+    if (asset.gzip.empty()) {
+      CHECK(body(packed) == asset.bytes);
+      CHECK(header(packed, "Vary").empty());
+      continue;
+    }
+    CHECK(header(packed, "Content-Encoding") == "gzip");
+    CHECK(header(packed, "Content-Type") == asset.type);
+    CHECK(header(packed, "Vary") == "Accept-Encoding");
+    CHECK(header(site.get(asset.path), "Vary") == "Accept-Encoding");
+    CHECK(body(packed).substr(0, 3) == "\x1f\x8b\x08");
+    CHECK(packed.body_bytes() < asset.bytes.size());
+    // gzip ends with the length of what it holds (RFC 1952).
+    const std::string bytes = body(packed);
+    std::size_t length = 0;
+    for (std::size_t i = 1; i <= 4; ++i) length = 256 * length + static_cast<unsigned char>(bytes[bytes.size() - i]);
+    CHECK(length == asset.bytes.size());
+    // The two forms have different names, and neither stands for the other.
+    CHECK(header(packed, "ETag") == asset.gzip_etag);
+    CHECK(asset.gzip_etag != asset.etag);
+    asked.if_none_match = asset.etag;
+    CHECK(site.reply(asked).status == 200);
+    asked.if_none_match = asset.gzip_etag;
+    const HttpReply same = site.reply(asked);
+    CHECK(same.status == 304);
+    CHECK(same.parts.empty());
+    CHECK(header(same, "Vary") == "Accept-Encoding");
+    CHECK(header(same, "Content-Encoding").empty());
+    asked.accept_encoding = "gzip;q=0, *";
+    CHECK(site.reply(asked).status == 200);
+    CHECK(body(site.reply(asked)) == asset.bytes);
+  }
+  CHECK(packed_bytes < 100'000);
+  CHECK(2 * packed_bytes < plain_bytes);
+}
+
+TEST_CASE("routes: what Accept-Encoding and If-None-Match say") {
+  for (const char* yes : {"gzip", "GZip", "x-gzip", "deflate, gzip;q=1.0, *;q=0.5", "*", "gzip ; q=0.001", "br,gzip",
+                          "*;q=0, gzip", "gzip;q=1", "identity;q=0.5 , gzip"}) {
+    CHECK_MESSAGE(accepts_gzip(yes), yes);
+  }
+  for (const char* no :
+       {"", "identity", "gzip;q=0", "gzip;q=0.0", "gzip; q=0.000", "*;q=0", "br, deflate", "gzip;q=0, *", "gzip;q=x",
+        "gzip;q=", "gzip;q=-1", "gzip;q=2", "gzip;q=1.5", "gzip;q=0.0001", "gzipped", "gzip;level=9", " , ;", "q=1"}) {
+    CHECK_MESSAGE(!accepts_gzip(no), no);
+  }
+  for (const char* yes : {"\"a\"", "W/\"a\"", "\"b\", \"a\"", "\"b\",W/\"a\" ", "*"}) {
+    CHECK_MESSAGE(names_etag(yes, "\"a\""), yes);
+  }
+  for (const char* no : {"", "a", "\"a", "\"ab\"", "\"a-gzip\"", "w/\"a\"", ",,"}) {
+    CHECK_MESSAGE(!names_etag(no, "\"a\""), no);
+  }
+}
+
 TEST_CASE("routes: what is not in the table is not there") {
   Site site;
   for (const char* target : {"/assets/",
@@ -158,7 +221,7 @@ TEST_CASE("routes: only this host's own pages may ask, and only read") {
 
 TEST_CASE("routes: calls, one call with its events, documents") {
   Site site;
-  CHECK(body(site.get("/api/calls")) == "[]");
+  CHECK(body(site.get("/api/calls")) == "{\"boot\":\"" + site.hub.boot() + "\",\"calls\":[]}");
   site.hub.open(info("b"));
   site.hub.open(info("a"));
   site.hub.publish("b", event(0));
@@ -168,7 +231,7 @@ TEST_CASE("routes: calls, one call with its events, documents") {
   site.hub.add_document("b", "report.html", "text/html; charset=utf-8", "<p>report");
   site.hub.add_document("b", "events.csv", "text/csv; charset=utf-8", "a,b");
   site.hub.close("b");
-  const Json list = Json::parse(body(site.get("/api/calls")));
+  const Json list = Json::parse(body(site.get("/api/calls")))["calls"];
   REQUIRE(list.size() == 2);
   CHECK(list[0].dump() ==
         R"({"id":"b","title":"title of b","started_at":"2026-01-02T03:04:05Z","source":"test","model":"model",)"
@@ -180,6 +243,7 @@ TEST_CASE("routes: calls, one call with its events, documents") {
   CHECK(call["documents"].dump() == R"(["events.csv","report.html"])");
   CHECK(call["audio"] == false);
   CHECK(call["n"] == 6);
+  CHECK(call["boot"] == site.hub.boot());
   const HttpReply report = site.get("/api/calls/b/documents/report.html");
   CHECK(body(report) == "<p>report");
   CHECK(header(report, "Content-Disposition").empty());

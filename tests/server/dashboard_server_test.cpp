@@ -303,13 +303,24 @@ TEST_CASE("server: one connection serves many requests, one after the other and 
   Hub hub;
   DashboardServer server(hub, any_port());
   SocketClient client(server.port());
-  for (int i = 0; i < 20; ++i) CHECK(client.get("/api/calls").body == "[]");
+  const std::string none = "{\"boot\":\"" + hub.boot() + "\",\"calls\":[]}";
+  for (int i = 0; i < 20; ++i) CHECK(client.get("/api/calls").body == none);
   client.send("HEAD / HTTP/1.1\r\nHost: " + client.host() +
               "\r\n\r\nGET /api/calls HTTP/1.1\r\nHost: " + client.host() + "\r\n\r\n");
   const HttpResponse head = client.read_response(true);
   CHECK(head.status == 200);
   CHECK(std::stoi(head.headers.at("content-length")) > 100);
-  CHECK(client.read_response().body == "[]");
+  CHECK(client.read_response().body == none);
+  const HttpResponse packed = client.get("/", "Accept-Encoding: gzip\r\n");
+  CHECK(packed.headers.at("content-encoding") == "gzip");
+  CHECK(packed.body.substr(0, 2) == "\x1f\x8b");
+  client.send("HEAD / HTTP/1.1\r\nHost: " + client.host() + "\r\nAccept-Encoding: gzip\r\n\r\n");
+  CHECK(client.read_response(true).headers == packed.headers);
+  const HttpResponse same =
+      client.get("/", "Accept-Encoding: gzip\r\nIf-None-Match: " + packed.headers.at("etag") + "\r\n");
+  CHECK(same.status == 304);
+  CHECK(same.headers.count("content-length") == 0);
+  CHECK(client.get("/api/calls").body == none);
 }
 
 TEST_CASE("server: a browser that leaves in the middle of an answer") {

@@ -120,7 +120,7 @@ FeatureMatrix FeatureExtractor::extract(std::span<const float> mono) {
       clean = finite_copy(mono);
     }
     const std::span<const float> judged = clean.empty() ? mono : std::span<const float>(clean);
-    const Interval loud = trim(judged, *c.trim_top_db, c.win_length, c.hop_length);
+    const SampleRange loud = trim(judged, *c.trim_top_db, c.win_length, c.hop_length);
     if (loud.end > loud.begin) {
       mono = mono.subspan(static_cast<std::size_t>(loud.begin), static_cast<std::size_t>(loud.end - loud.begin));
     }

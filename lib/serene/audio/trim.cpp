@@ -8,12 +8,12 @@
 namespace serene {
 
 template <class S>
-std::vector<Interval> split(std::span<const S> y, double top_db, Index frame_length, Index hop_length,
-                            std::optional<double> ref) {
+std::vector<SampleRange> split(std::span<const S> y, double top_db, Index frame_length, Index hop_length,
+                               std::optional<double> ref) {
   const FrameMatrix<S> energy = rms(y, frame_length, hop_length);
   const double loudest = static_cast<double>(*std::max_element(energy.values.begin(), energy.values.end()));
   const double level = 20 * std::log10(std::max(1e-5, ref ? std::abs(*ref) : loudest));
-  std::vector<Interval> runs;
+  std::vector<SampleRange> runs;
   bool before = false;
   for (Index t = 0; t < energy.frames; ++t) {
     const double r = static_cast<double>(energy.values[static_cast<std::size_t>(t)]);
@@ -27,14 +27,14 @@ std::vector<Interval> split(std::span<const S> y, double top_db, Index frame_len
 }
 
 template <class S>
-Interval trim(std::span<const S> y, double top_db, Index frame_length, Index hop_length, std::optional<double> ref) {
-  const std::vector<Interval> runs = split(y, top_db, frame_length, hop_length, ref);
-  return runs.empty() ? Interval{} : Interval{runs.front().begin, runs.back().end};
+SampleRange trim(std::span<const S> y, double top_db, Index frame_length, Index hop_length, std::optional<double> ref) {
+  const std::vector<SampleRange> runs = split(y, top_db, frame_length, hop_length, ref);
+  return runs.empty() ? SampleRange{} : SampleRange{runs.front().begin, runs.back().end};
 }
 
-#define SERENE_INSTANTIATE(S)                                                              \
-  template Interval trim(std::span<const S>, double, Index, Index, std::optional<double>); \
-  template std::vector<Interval> split(std::span<const S>, double, Index, Index, std::optional<double>);
+#define SERENE_INSTANTIATE(S)                                                                 \
+  template SampleRange trim(std::span<const S>, double, Index, Index, std::optional<double>); \
+  template std::vector<SampleRange> split(std::span<const S>, double, Index, Index, std::optional<double>);
 SERENE_INSTANTIATE(float)
 SERENE_INSTANTIATE(double)
 #undef SERENE_INSTANTIATE

@@ -12,19 +12,19 @@
 
 namespace serene {
 
-struct Interval {
+struct SampleRange {
   Index begin = 0, end = 0;  // samples [begin, end)
-  bool operator==(const Interval&) const = default;
+  bool operator==(const SampleRange&) const = default;
 };
 
 // The stretch from the first to the last loud frame; [0, 0) when there is none. ref: none means the loudest frame.
 template <class S>
-Interval trim(std::span<const S> y, double top_db = 60, Index frame_length = 2048, Index hop_length = 512,
-              std::optional<double> ref = {});
+SampleRange trim(std::span<const S> y, double top_db = 60, Index frame_length = 2048, Index hop_length = 512,
+                 std::optional<double> ref = {});
 
 // The runs of loud frames.
 template <class S>
-std::vector<Interval> split(std::span<const S> y, double top_db = 60, Index frame_length = 2048, Index hop_length = 512,
-                            std::optional<double> ref = {});
+std::vector<SampleRange> split(std::span<const S> y, double top_db = 60, Index frame_length = 2048,
+                               Index hop_length = 512, std::optional<double> ref = {});
 
 }  // namespace serene

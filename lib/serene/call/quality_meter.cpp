@@ -11,7 +11,7 @@ namespace {
 constexpr double kFairLoss = 0.01, kPoorLoss = 0.05;
 constexpr double kFairClipping = 0.001, kPoorClipping = 0.01;
 constexpr double kFairSnrDb = 15, kPoorSnrDb = 8, kMostSnrDb = 99;
-constexpr double kFairLevelDb = -40, kPoorLevelDb = -50, kLeastDb = -120;
+constexpr double kFairLevelDb = -48, kPoorLevelDb = -55, kLeastDb = -120;
 constexpr double kNarrowShare = 0.001;
 constexpr double kSmoothing = 0.02;
 constexpr int kEnoughVoiced = 25;
@@ -63,10 +63,19 @@ Event QualityMeter::event(const LegBlock& block, std::int64_t t_ms) const noexce
   return e;
 }
 
+// The middle one of what is shown and the last two judgements; the first judgement is shown at once.
+Lamp QualityMeter::steady(Lamp judged) noexcept {
+  const Lamp before = sent_ ? judged_ : judged;
+  judged_ = judged;
+  const auto [low, high] = std::minmax(before, judged);
+  return std::clamp(sent_ ? lamp_ : judged, low, high);
+}
+
 void QualityMeter::add(const LegBlock& block, std::int64_t t_ms, AdvisorSink& sink) noexcept {
   measure(block);
   if (t_ms - last_check_ms_ < every_ms_) return;
   Event e = event(block, t_ms);
+  e.lamp = steady(e.lamp);
   last_check_ms_ = t_ms;
   samples_ = lost_ = clipped_ = 0;
   all_square_ = 0;

@@ -110,7 +110,7 @@ class Renderer {
     Piece piece;
     piece.samples = resample(clip.samples, clip.rate_hz, s_.rate_hz);
     const Index hop = s_.rate_hz / 100;
-    const Interval loud = trim<float>(piece.samples, kTrimDb, 2 * hop, hop);
+    const SampleRange loud = trim<float>(piece.samples, kTrimDb, 2 * hop, hop);
     piece.samples = {piece.samples.begin() + loud.begin, piece.samples.begin() + loud.end};
     piece.level_dbfs = active_level_dbfs(piece.samples, s_.rate_hz);
     if (piece.level_dbfs < kSilentDbfs) throw fail("silent throughout");

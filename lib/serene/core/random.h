@@ -23,6 +23,7 @@ enum class Purpose : std::uint32_t {
   crop = 7,
   synthetic = 8,
   noise = 9,
+  join = 10,
   test = 100,
 };
 

@@ -2,6 +2,7 @@
 // caller's memory.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -68,6 +69,23 @@ class Batcher {
     Index bucket;
     std::size_t place, clip;
   };
+  // What stands in a sample: a clip and, by augment.join_probability, others of its speaker and label after it, while
+  // they fit into max_frames; between them up to a third of a second of the first clip's quietest frame. So a model
+  // learns the windows that a call gives it: people talk on. All parts share the first clip's draw.
+  static constexpr int kMostParts = 8;
+  struct Sample {
+    std::array<std::size_t, kMostParts> clips{};
+    std::array<Index, kMostParts> pauses{};  // frames before each part
+    int parts = 0;
+    Index frames = 0;
+  };
+  Sample sample(std::size_t clip) const noexcept;
+  void group_clips();
+  template <class S>
+  void write(std::size_t clip, S* out) const noexcept;
+  template <class S>
+  void join(const Sample& s, const FeatureAugment::Draw& draw, S* out) const noexcept;
+
   // Of a clip in this epoch: its frames after augmentation, how many of them are used, and where these begin.
   Index whole_frames(std::size_t clip) const noexcept;
   Index used_frames(std::size_t clip) const noexcept;
@@ -78,6 +96,8 @@ class Batcher {
   const Dataset* dataset_;
   BatcherConfig config_;
   FeatureAugment augment_;
+  std::vector<std::vector<std::size_t>> groups_;  // clips of one speaker and label
+  std::vector<std::size_t> group_of_clip_;        // by place in the dataset
   std::vector<std::size_t> clips_, order_;
   std::vector<std::size_t> starts_;  // place in order_ where each batch begins, and the end
   std::vector<std::size_t> batch_order_;

@@ -45,8 +45,9 @@ double place_of_band(Index band, Index bands) {
 }  // namespace
 
 bool FeatureAugmentConfig::active() const noexcept {
-  return probability > 0 && (tempo_low != 1 || tempo_high != 1 || mel_shift > 0 || gain_db > 0 || tilt_db > 0 ||
-                             noise_probability > 0 || telephone_probability > 0 || time_masks > 0 || frequency_masks > 0);
+  return probability > 0 &&
+         (tempo_low != 1 || tempo_high != 1 || mel_shift > 0 || gain_db > 0 || tilt_db > 0 || noise_probability > 0 ||
+          join_probability > 0 || telephone_probability > 0 || time_masks > 0 || frequency_masks > 0);
 }
 
 FeatureAugmentConfig feature_augment_from_json(JsonReader r) {
@@ -61,6 +62,7 @@ FeatureAugmentConfig feature_augment_from_json(JsonReader r) {
   }
   c.noise_probability = r.number_in("noise_probability", 0, 1, c.noise_probability);
   read_range(r, "noise_db", -20, 100, c.noise_low_db, c.noise_high_db);
+  c.join_probability = r.number_in("join_probability", 0, 1, c.join_probability);
   c.telephone_probability = r.number_in("telephone_probability", 0, 1, c.telephone_probability);
   c.time_masks = r.integer_in("time_masks", 0, 100, c.time_masks);
   c.time_mask_frames = r.integer_in("time_mask_frames", 0, 1000000, c.time_mask_frames);
@@ -78,6 +80,7 @@ Json to_json(const FeatureAugmentConfig& c) {
           {"tilt_db", c.tilt_db},
           {"noise_probability", c.noise_probability},
           {"noise_db", {c.noise_low_db, c.noise_high_db}},
+          {"join_probability", c.join_probability},
           {"telephone_probability", c.telephone_probability},
           {"time_masks", c.time_masks},
           {"time_mask_frames", c.time_mask_frames},
@@ -91,11 +94,10 @@ void check(const FeatureAugmentConfig& c, const FeatureConfig& features) {
   if (!mfcc && !logmel) refuse("", "the kaggle layouts have no frames to augment", "features.layout mfcc or logmel");
   if (features.deltas != 0) refuse("", "derivatives cannot be augmented", "features.deltas 0");
   if (logmel) return;
-  const std::pair<const char*, double> bands_only[] = {
-      {".mel_shift", c.mel_shift},
-      {".tilt_db", c.tilt_db},
-      {".noise_probability", c.noise_probability},
-      {".telephone_probability", c.telephone_probability}};
+  const std::pair<const char*, double> bands_only[] = {{".mel_shift", c.mel_shift},
+                                                       {".tilt_db", c.tilt_db},
+                                                       {".noise_probability", c.noise_probability},
+                                                       {".telephone_probability", c.telephone_probability}};
   for (const auto& [key, amount] : bands_only) {
     if (amount > 0) refuse(key, "needs mel bands", "features.layout logmel");
   }

@@ -28,6 +28,7 @@ struct FeatureAugmentConfig {
   double tilt_db = 0;                                  // ± difference between highest and lowest band (logmel)
   double noise_probability = 0;                        // that noise is added (logmel)
   double noise_low_db = 5, noise_high_db = 30;         // mean power of the clip over that of the noise, uniform
+  double join_probability = 0;                         // that other clips follow, see batcher.h
   double telephone_probability = 0;                    // that the band of a telephone line is kept alone (logmel)
   std::int64_t time_masks = 0, time_mask_frames = 20;  // masks of 0 to so many frames, at most 1/5 of a clip
   std::int64_t frequency_masks = 0, frequency_mask_channels = 8;  // masks of 0 to so many channels
@@ -90,8 +91,8 @@ class FeatureAugment {
   FeatureAugmentConfig config_;
   Index dim_ = 0;
   bool logmel_ = false;
-  double floor_power_ = 0;   // amin of the features
-  double first_per_db_ = 1;  // change of an mfcc's coefficient 0 for each decibel
+  double floor_power_ = 0;       // amin of the features
+  double first_per_db_ = 1;      // change of an mfcc's coefficient 0 for each decibel
   std::vector<double> band_hz_;  // centres of the mel bands
 };
 

@@ -71,6 +71,30 @@ std::optional<std::int64_t> query_number(std::string_view query, std::string_vie
   return value;
 }
 
+std::string_view trimmed(std::string_view text) {
+  const std::size_t from = std::min(text.find_first_not_of(" \t"), text.size());
+  return text.substr(from, text.find_last_not_of(" \t") + 1 - from);
+}
+
+// Takes the part before `mark` off the front of `rest`, which is then behind the mark.
+std::string_view take_item(std::string_view& rest, char mark) {
+  const std::size_t end = std::min(rest.find(mark), rest.size());
+  const std::string_view item = trimmed(rest.substr(0, end));
+  rest.remove_prefix(std::min(end + 1, rest.size()));
+  return item;
+}
+
+// A weight is 0 to 1 with at most three decimals; whether it is one above 0.
+bool is_positive_weight(std::string_view text) {
+  if (text.empty() || text.size() > 5 || (text.size() > 1 && text[1] != '.')) return false;
+  const std::string_view decimals = text.substr(std::min<std::size_t>(2, text.size()));
+  const auto only = [](std::string_view digits, const char* allowed) {
+    return digits.find_first_not_of(allowed) == std::string_view::npos;
+  };
+  if (text[0] == '1') return only(decimals, "0");
+  return text[0] == '0' && only(decimals, "0123456789") && !only(decimals, "0");
+}
+
 const WebAsset* find_asset(std::string_view path) {
   for (const WebAsset& asset : web_assets()) {
     if (asset.path == path) return &asset;
@@ -108,6 +132,29 @@ std::string open_object(const Json& json) {
 }
 
 }  // namespace
+
+bool accepts_gzip(std::string_view accept_encoding) {
+  std::optional<bool> named, any;
+  while (!accept_encoding.empty()) {
+    std::string_view item = take_item(accept_encoding, ',');
+    const std::string coding = lower(take_item(item, ';'));
+    const std::string weight = lower(trimmed(item));
+    const bool allowed =
+        weight.empty() || (weight.substr(0, 2) == "q=" && is_positive_weight(std::string_view(weight).substr(2)));
+    if (coding == "gzip" || coding == "x-gzip") named = named.value_or(true) && allowed;
+    if (coding == "*") any = allowed;
+  }
+  return named.value_or(any.value_or(false));
+}
+
+bool names_etag(std::string_view if_none_match, std::string_view etag) {
+  while (!if_none_match.empty()) {
+    std::string_view item = take_item(if_none_match, ',');
+    if (item.substr(0, 2) == "W/") item.remove_prefix(2);
+    if (item == etag || item == "*") return true;
+  }
+  return false;
+}
 
 std::size_t HttpReply::body_bytes() const noexcept {
   std::size_t bytes = 0;
@@ -202,14 +249,18 @@ HttpReply DashboardRoutes::page_or_file(std::string_view path, const HttpRequest
     reply.status = 204;  // browsers ask on their own; a 404 would stand in their console
     return reply;
   }
+  const bool gzip = !asset->gzip.empty() && accepts_gzip(request.accept_encoding);
+  const std::string_view etag = gzip ? asset->gzip_etag : asset->etag;
   reply.headers.emplace_back("Content-Type", asset->type);
-  reply.headers.emplace_back("ETag", asset->etag);
+  reply.headers.emplace_back("ETag", etag);
   reply.headers.emplace_back("Cache-Control", "no-cache");
-  if (request.if_none_match == asset->etag) {
+  if (!asset->gzip.empty()) reply.headers.emplace_back("Vary", "Accept-Encoding");
+  if (names_etag(request.if_none_match, etag)) {
     reply.status = 304;
-  } else {
-    reply.add_static(asset->bytes);
+    return reply;
   }
+  if (gzip) reply.headers.emplace_back("Content-Encoding", "gzip");
+  reply.add_static(gzip ? asset->gzip : asset->bytes);
   return reply;
 }
 
@@ -234,7 +285,10 @@ HttpReply DashboardRoutes::api(std::string_view path, std::string_view query) co
 HttpReply DashboardRoutes::call_list() const {
   Json list = Json::array();
   for (const CallState& state : hub_.calls()) list.push_back(state_json(state));
-  return json_reply(dump_line(list));
+  Json json;
+  json["boot"] = hub_.boot();
+  json["calls"] = std::move(list);
+  return json_reply(dump_line(json));
 }
 
 HttpReply DashboardRoutes::call_page(const std::string& id) const {

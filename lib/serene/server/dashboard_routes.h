@@ -2,8 +2,8 @@
 // in the hub, apart from any socket.
 //
 //   /  /call/ID  /widget/ID                      the page (index.html; app.js looks at the address)
-//   /assets/...                                  embedded files, exact names
-//   /api/calls                                   [{"id",..,"t_ms","ended"}]
+//   /assets/...                                  embedded files, exact names; gzip for who accepts it
+//   /api/calls                                   {"boot","calls":[{"id",..,"t_ms","ended"}]}
 //   /api/calls/ID                                the same object with "events", "documents", "audio", "n", "boot"
 //   /api/calls/ID/audio?from_ms=..&ms=..         WAV, 16 bit, left customer, right agent; 416 beyond what was played
 //   /api/calls/ID/documents/NAME
@@ -28,7 +28,7 @@ namespace serene {
 
 // Headers are "" when absent.
 struct HttpRequest {
-  std::string_view method, target, host, origin, fetch_site, if_none_match;
+  std::string_view method, target, host, origin, fetch_site, if_none_match, accept_encoding;
   bool upgrade = false;  // asks for a WebSocket
 };
 
@@ -72,6 +72,10 @@ class DashboardRoutes {
   std::vector<std::string> hosts_;
 };
 
+// Whether an Accept-Encoding header allows gzip (RFC 9110, 12.5.3). A quality that is no number counts as a refusal.
+bool accepts_gzip(std::string_view accept_encoding);
+// Whether an If-None-Match header names this ETag, which has its quotes (RFC 9110, 13.1.2).
+bool names_etag(std::string_view if_none_match, std::string_view etag);
 // A reply of plain text.
 HttpReply text_reply(int status, std::string text);
 // Status line and headers, with the security headers of every reply. host: the Host of the request, already checked.

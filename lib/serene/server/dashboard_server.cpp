@@ -198,6 +198,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     asked.origin = view(request[http::field::origin]);
     asked.fetch_site = view(request["Sec-Fetch-Site"]);
     asked.if_none_match = view(request[http::field::if_none_match]);
+    asked.accept_encoding = view(request[http::field::accept_encoding]);
     asked.upgrade = websocket::is_upgrade(request);
     auto answer = shared_.routes->answer(asked);
     if (const LiveRequest* live = std::get_if<LiveRequest>(&answer)) return upgrade(*live);

@@ -1,6 +1,7 @@
 # Writes one C++ source with the dashboard's files as string literals and their table.
 #   cmake -DLIST=web/assets.txt -DWEB=web -DMODULES=<node_modules> -DOUT=web_assets.cpp -P embed_assets.cmake
-# A line of LIST is "/path/in/the/page source", the source relative to WEB, or below node_modules/.
+# A line of LIST is "/path/in/the/page source", the source relative to WEB, or below node_modules/. What gzip makes
+# shorter is there a second time, compressed. The same files give the same source.
 cmake_minimum_required(VERSION 3.25)
 
 set(type_.html "text/html; charset=utf-8")
@@ -10,6 +11,21 @@ set(type_.json "application/json")
 set(type_.svg "image/svg+xml")
 set(type_.png "image/png")
 set(type_.txt "text/plain; charset=utf-8")
+
+# The bytes of `file` compressed, as hexadecimal digits. Bytes 4 to 7 are the time of compression, which says nothing.
+function(compress file digits_of)
+  file(ARCHIVE_CREATE OUTPUT "${OUT}.gz" PATHS "${file}" FORMAT raw COMPRESSION GZip COMPRESSION_LEVEL 9 MTIME 0)
+  file(READ "${OUT}.gz" gzip HEX)
+  file(REMOVE "${OUT}.gz")
+  string(REGEX REPLACE "^(1f8b08..)........" "\\100000000" gzip "${gzip}")
+  set(${digits_of} "${gzip}" PARENT_SCOPE)
+endfunction()
+
+# Digits "0a1b" as the inside of a C++ literal.
+function(escape digits literal_of)
+  string(REGEX REPLACE "(..)" "\\\\x\\1" literal "${digits}")
+  set(${literal_of} "${literal}" PARENT_SCOPE)
+endfunction()
 
 set(arrays "")
 set(table "")
@@ -41,9 +57,19 @@ foreach(line IN LISTS lines)
   string(SUBSTRING "${sha}" 0 16 sha)
   string(LENGTH "${hex}" digits)
   math(EXPR bytes "${digits} / 2")
-  string(REGEX REPLACE "(..)" "\\\\x\\1" hex "${hex}")
-  string(APPEND arrays "constexpr char kFile${count}[] = \"${hex}\";\n")
-  string(APPEND table "    {\"${path}\", \"${type_${ending}}\", {kFile${count}, ${bytes}}, \"\\\"${sha}\\\"\"},\n")
+  escape("${hex}" literal)
+  string(APPEND arrays "constexpr char kFile${count}[] = \"${literal}\";\n")
+  compress("${file}" gzip)
+  string(LENGTH "${gzip}" gzip_digits)
+  if(gzip_digits LESS digits)
+    math(EXPR gzip_bytes "${gzip_digits} / 2")
+    escape("${gzip}" literal)
+    string(APPEND arrays "constexpr char kGzip${count}[] = \"${literal}\";\n")
+    set(gzip_entry "{kGzip${count}, ${gzip_bytes}}, \"\\\"${sha}-gzip\\\"\"")
+  else()
+    set(gzip_entry "{}, {}")
+  endif()
+  string(APPEND table "    {\"${path}\", \"${type_${ending}}\", {kFile${count}, ${bytes}}, \"\\\"${sha}\\\"\", ${gzip_entry}},\n")
   math(EXPR count "${count} + 1")
 endforeach()
 

@@ -11,6 +11,8 @@ struct WebAsset {
   std::string_view type;  // media type
   std::string_view bytes;
   std::string_view etag;  // with its quotes; changes when the bytes do
+  std::string_view gzip;  // the bytes compressed; empty when that does not make them fewer
+  std::string_view gzip_etag;
 };
 
 // Sorted as web/assets.txt lists them. Thread-safe.

@@ -5,6 +5,7 @@ import {AdvicePanel, AlertPanel, Consent, QualityPanel, StatePanel} from './call
 import {clock, endWords, hour, stateWord} from './format.js';
 import {Icon} from './icons.js';
 import {waitingAlerts} from './model.js';
+import {alertKey, consentKey} from './requests.js';
 import {PauseButton, Shell} from './shell.js';
 import {CallSound} from './sound.js';
 import {Timeline, usePosition} from './timeline.js';
@@ -20,6 +21,19 @@ function Head({view, store}) {
     ${(!view.ended || store.paused) && html`<${PauseButton} store=${store} />`}</div>`;
 }
 
+function nameOf({type, alert, given}) {
+  if (type === 'acknowledge') return `The acknowledgement of alert ${alert}`;
+  return given ? 'The customer\u2019s agreement' : 'The customer\u2019s objection';
+}
+
+/** What was pressed and did not get through. */
+function Failed({store, view}) {
+  const back = store.link.state === 'open';
+  return store.requests.failed(view.id).map(({message, state}) => html`<p class="notice" role="alert" data-test="failed">
+    <strong>${nameOf(message)} ${state === 'unsent' ? 'was not sent' : 'is not confirmed'}${back ? '' : ': no connection'}.</strong>
+    ${back ? ' Please press again.' : ' Please press again when the connection is back.'}</p>`);
+}
+
 function Known({store, view}) {
   const sound = useMemo(() => new CallSound(view.id, () => view.ended), [view]);
   const place = usePosition(view, sound);
@@ -28,16 +42,18 @@ function Known({store, view}) {
     document.title = `${waiting.length && !view.ended ? `(${waiting.length}) ` : ''}${view.ended ? 'Ended' : stateWord(view.state)} · ${view.title || view.id} · serene`;
   }, [waiting.length, view.state, view.ended, view.title]);
   const acknowledge = (alert) => store.acknowledge(view, alert);
+  const asked = (alert) => store.requests.state(alertKey(view.id, alert.id));
   const actions = {a: () => !view.ended && waiting.length && acknowledge(waiting.at(-1)), p: () => view.audio && place.toggle(), l: place.live};
   return html`<${Shell} store=${store} actions=${actions}>
     <${Head} view=${view} store=${store} />
-    <${Consent} view=${view} onConsent=${(given) => store.setConsent(view, given)} />
+    <${Consent} view=${view} asked=${store.requests.state(consentKey(view.id))} onConsent=${(given) => store.setConsent(view, given)} />
+    ${!view.ended && html`<${Failed} store=${store} view=${view} />`}
     ${store.paused && html`<p class="notice" role="status">The view stands still; the call and its alerts go on behind it.</p>`}
     ${view.full && html`<p class="notice">This call is longer than the dashboard keeps: what follows is not shown here.</p>`}
     <div class="call-grid">
       ${view.ended ? html`<${AfterCall} view=${view} reason=${endWords(view.reason)} />`
     : html`<${StatePanel} view=${view} /><${AdvicePanel} view=${view} />`}
-      <div class="side"><${AlertPanel} view=${view} onAcknowledge=${acknowledge} /><${QualityPanel} view=${view} /></div>
+      <div class="side"><${AlertPanel} view=${view} asked=${asked} onAcknowledge=${acknowledge} /><${QualityPanel} view=${view} /></div>
       <${Timeline} view=${view} place=${place} />
     </div>
   <//>`;

@@ -53,7 +53,7 @@ function alertState(alert) {
   return parts.join(' · ');
 }
 
-function AlertItem({alert, onAcknowledge, ended}) {
+function AlertItem({alert, asked, onAcknowledge, ended}) {
   const open = alert.acknowledgedAt === null && alert.clearedAt === null;
   const state = alertState(alert);
   return html`<li class="alert alert-${alert.severity} ${open && !ended ? 'alert-open' : 'alert-done'}" data-alert=${alert.id}>
@@ -62,8 +62,9 @@ function AlertItem({alert, onAcknowledge, ended}) {
     <p class="muted small">${alert.reason}</p>
     <p class="muted small">Evidence: ${fixed(alert.value, 2)} over ${seconds(alert.forMs)} · rule ${alert.rule}</p>
     ${state && html`<p class="alert-state small">${state}</p>`}
-    ${open && !ended && html`<button type="button" class="primary" onClick=${() => onAcknowledge(alert)} data-test="acknowledge">
-      <${Icon} name="check" size=${16} />Acknowledge<span class="hidden"> alert ${alert.id}: ${alert.text}</span></button>`}
+    ${open && !ended && asked === 'done' && html`<p class="alert-state small">acknowledged, shown when the view goes on</p>`}
+    ${open && !ended && asked !== 'done' && html`<button type="button" class="primary" onClick=${() => onAcknowledge(alert)} data-test="acknowledge">
+      <${Icon} name="check" size=${16} />${asked === 'sent' ? 'Sending…' : 'Acknowledge'}<span class="hidden"> alert ${alert.id}: ${alert.text}</span></button>`}
   </li>`;
 }
 
@@ -75,14 +76,15 @@ function sortAlerts(alerts) {
   return [...alerts].sort((a, b) => rank(b) - rank(a) || b.id - a.id);
 }
 
-export function AlertPanel({view, onAcknowledge}) {
+/** asked(alert): how far the acknowledgement of an alert is (requests.js). */
+export function AlertPanel({view, asked, onAcknowledge}) {
   const waiting = waitingAlerts(view);
   const critical = waiting.filter((a) => a.severity === 'critical');
   const list = sortAlerts(view.alerts);
   const alarm = view.ended ? '' : critical.length > 1 ? `${critical.length} critical alerts are open` : critical[0] ? `Critical: ${critical[0].text}. ${critical[0].reason}` : '';
   return html`<${Card} title="Alerts" className="alerts" aside=${html`<span class="muted small">${view.ended ? `${list.length} in all` : `${waiting.length} open`}</span>`}>
     <${Announcer} role="alert" every=${6000} text=${alarm} />
-    ${list.length ? html`<ul class="alert-list" tabindex="0" aria-label="Alerts, the most urgent first">${list.map((alert) => html`<${AlertItem} key=${alert.id} alert=${alert} ended=${view.ended} onAcknowledge=${onAcknowledge} />`)}</ul>`
+    ${list.length ? html`<ul class="alert-list" tabindex="0" aria-label="Alerts, the most urgent first">${list.map((alert) => html`<${AlertItem} key=${alert.id} alert=${alert} asked=${asked(alert)} ended=${view.ended} onAcknowledge=${onAcknowledge} />`)}</ul>`
     : html`<p class="muted">No alert in this call.</p>`}
   <//>`;
 }
@@ -112,10 +114,11 @@ export function QualityPanel({view}) {
   <//>`;
 }
 
-export function Consent({view, onConsent}) {
+export function Consent({view, asked, onConsent}) {
+  const sending = {sent: ' Sending…', done: ' Changed, shown when the view goes on.'}[asked] ?? '';
   return html`<div class="notice-line"><${Icon} name="info" size=${18} />
     <p><strong>AI notice:</strong> software estimates from the voice how the customer sounds. Tell the customer so; they may object at any time.
-      <span class="consent-word">${view.consent ? 'Consent: given' : 'Consent: refused, recognition is off'}${view.consentMode === 'assumed' && view.consent ? ' (assumed)' : ''}</span></p>
+      <span class="consent-word">${view.consent ? 'Consent: given' : 'Consent: refused, recognition is off'}${view.consentMode === 'assumed' && view.consent ? ' (assumed)' : ''}${sending}</span></p>
     ${!view.ended && html`<div class="segments" role="group" aria-label="The customer's choice">
       <button type="button" aria-pressed=${view.consent ? 'true' : 'false'} onClick=${() => onConsent(true)}>Agrees</button>
       <button type="button" aria-pressed=${view.consent ? 'false' : 'true'} onClick=${() => onConsent(false)}>Objects</button></div>`}

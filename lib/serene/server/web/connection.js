@@ -12,7 +12,8 @@ export class Connection {
   /**
    * call: one call's id, or null for all. after: the cursor to begin with. boot: the name of the server's log, by which
    * a restarted server knows that the cursor is not one of its own.
-   * on.entries(list), on.restart(), on.state("connecting" | "open" | "lost", seconds until the next try).
+   * on.entries(list), on.restart() when it was another server's cursor: nothing follows, whoever owns the connection
+   * begins anew; on.state("connecting" | "open" | "lost", seconds until the next try).
    */
   constructor({call = null, after = 0, boot = '', on}) {
     this.call = call;
@@ -38,7 +39,7 @@ export class Connection {
     if (this.stopped) return;
     const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
     const call = this.call === null ? '' : `&call=${encodeURIComponent(this.call)}`;
-    const boot = this.boot.trim() && `&boot=${encodeURIComponent(this.boot)}`;
+    const boot = this.boot && `&boot=${encodeURIComponent(this.boot)}`;
     const socket = new WebSocket(`${scheme}://${location.host}/live?after=${this.cursor}${call}${boot}`);
     this.socket = socket;
     socket.onopen = () => {
@@ -63,11 +64,9 @@ export class Connection {
     for (const entry of entries) {
       if (!entry || typeof entry !== 'object') continue;
       if (entry.restart) {
-        this.cursor = 0;
-        this.boot = '';
-        fresh.length = 0;
+        this.stop();
         this.on.restart();
-        continue;
+        return;
       }
       if (typeof entry.n === 'number') {
         if (entry.n <= this.cursor) continue;

@@ -3,6 +3,7 @@
 // While paused the stream is still read and its cursor moves on; entries wait in a list and are applied on resume.
 import {Connection} from './connection.js';
 import {applyEvent, applyInfo, applyStatus, createCall} from './model.js';
+import {alertKey, consentKey, Requests} from './requests.js';
 
 const redrawMs = {call: 100, wall: 250};  // many rows need no more
 const numbersKept = 20000;
@@ -18,31 +19,38 @@ export class Store {
     this.waiting = [];
     this.missing = false;  // the call asked for does not exist
     this.seen = [];        // numbers of the latest entries, in order; a test compares them
+    this.requests = new Requests((message) => this.connection?.send(message) ?? false, () => this.redraw());
     this.start();
   }
 
   async start() {
-    let after = 0;
-    let boot = '';
-    if (this.call !== null) {
-      const known = await this.fetchCall();
-      if (known === null) {
-        this.link = {state: this.missing ? 'open' : 'lost', wait: 2};
-        this.redraw();
-        setTimeout(() => this.start(), 2000);
-        return;
-      }
-      ({n: after, boot} = known);
+    const known = this.call === null ? await this.fetchBoot() : await this.fetchCall();
+    if (known === null) {
+      this.link = {state: this.missing ? 'open' : 'lost', wait: 2};
+      this.redraw();
+      setTimeout(() => this.start(), 2000);
+      return;
     }
-    this.connection?.stop();
+    const {n: after, boot} = known;
     this.connection = new Connection({call: this.call, after, boot, on: {
       entries: (list) => this.receive(list),
       restart: () => this.restart(),
       state: (state, wait) => {
         this.link = {state, wait};
+        if (state === 'lost') this.requests.lost();
         this.redraw();
       },
     }});
+  }
+
+  /** The wall reads all calls from the stream; the name of the server's log it must know before. */
+  async fetchBoot() {
+    try {
+      const answer = await fetch('/api/calls');
+      return answer.ok ? {n: 0, boot: String((await answer.json()).boot ?? '')} : null;
+    } catch {
+      return null;
+    }
   }
 
   /** Reads one call whole; null when the server is away or has no such call. */
@@ -77,28 +85,20 @@ export class Store {
     if (!view.documents.length && tries > 0) setTimeout(() => this.refreshInfo(view, tries - 1), 1000);
   }
 
-  /** The wall begins without having read a call; the name of the server's log stands beside any of them. */
-  async learnBoot(id) {
-    const connection = this.connection;
-    connection.boot = ' ';  // asked once
-    try {
-      const {boot} = await (await fetch(`/api/calls/${encodeURIComponent(id)}`)).json();
-      connection.boot = String(boot ?? '');
-    } catch {
-      connection.boot = '';
-    }
-  }
-
   restart() {
     this.calls.clear();
     this.waiting = [];
     this.seen = [];
-    if (this.call !== null) this.start();
+    this.requests.clear();
+    this.start();
     this.redraw();
   }
 
   receive(list) {
-    for (const entry of list) if (typeof entry.n === 'number') this.seen.push(entry.n);
+    for (const {n, call, event} of list) {
+      if (typeof n === 'number') this.seen.push(n);
+      if (event) this.requests.settle(call, event, this.paused);
+    }
     if (this.seen.length > 2 * numbersKept) this.seen.splice(0, numbersKept);
     if (this.paused) this.waiting.push(...list.filter((e) => !e.status));
     else list.forEach((entry) => this.apply(entry));
@@ -110,10 +110,7 @@ export class Store {
     if (!id || (this.call !== null && id !== this.call)) return;
     let view = this.calls.get(id);
     if (!view) this.calls.set(id, view = createCall({id}));
-    if (entry.opened) {
-      applyInfo(view, entry.opened);
-      if (!this.connection.boot) this.learnBoot(id);
-    }
+    if (entry.opened) applyInfo(view, entry.opened);
     if (entry.event) applyEvent(view, entry.event);
     if (entry.status) applyStatus(view, entry.status);
     if (entry.full) view.full = true;
@@ -127,7 +124,10 @@ export class Store {
   setPaused(paused) {
     if (paused === this.paused) return;
     this.paused = paused;
-    if (!paused) for (const entry of this.waiting.splice(0)) this.apply(entry);
+    if (!paused) {
+      for (const entry of this.waiting.splice(0)) this.apply(entry);
+      this.requests.resumed();
+    }
     this.redraw();
   }
 
@@ -138,16 +138,22 @@ export class Store {
       alerts: events.filter((e) => e.event.type === 'alert' && e.event.action === 'raised').length};
   }
 
-  send(message) {
-    return this.connection?.send(message) ?? false;
-  }
-
   acknowledge(view, alert) {
-    return this.send({type: 'acknowledge', call: view.id, alert: alert.id});
+    const key = alertKey(view.id, alert.id);
+    if (this.requests.state(key) !== 'done') this.requests.ask(key, {type: 'acknowledge', call: view.id, alert: alert.id});
   }
 
+  /** Asking for what is so already changes nothing, has no event, and only takes back what did not get out. */
   setConsent(view, given) {
-    return this.send({type: 'consent', call: view.id, given});
+    const key = consentKey(view.id);
+    const newest = this.waiting.filter((e) => e.call === view.id && e.event?.type === 'consent').at(-1);
+    const now = newest ? newest.event.action === 'given' : view.consent;
+    if (now !== given || ['sent', 'unsure'].includes(this.requests.state(key))) {
+      this.requests.ask(key, {type: 'consent', call: view.id, given});
+      return;
+    }
+    if (this.requests.state(key) === 'unsent') this.requests.forget(key);
+    this.redraw();
   }
 
   redraw() {
