@@ -1,8 +1,10 @@
 """serene call with bad input: one clear line, and the other calls go on."""
 import json
+import os
 import pathlib
 import shutil
 import unittest
+import unittest.mock
 
 import support
 from call_support import CallTest, PLAYBOOK, need_server, recognition, recorded_events, recordings, replay_file, scenario
@@ -92,7 +94,12 @@ class BadInput(CallTest):
         self.bad(2, ["no_such_key"], customer, agent, *recognition(), "--set", "no_such_key=1")
 
     def test_no_model_names_the_places(self):
-        result = support.serene("call", *recordings(), "--playbook", PLAYBOOK)
+        # Far from the repository, where the shipped model is not found.
+        alone = temp() / "alone"
+        alone.mkdir(exist_ok=True)
+        shutil.copy(support.program(), alone / "serene")
+        with unittest.mock.patch.dict(os.environ, {"SERENE_BIN": str(alone / "serene")}):
+            result = support.serene("call", *recordings(), "--playbook", PLAYBOOK)
         self.one_error(result, 2, "--model", "SERENE_MODEL", "configs/pretrained/default.safetensors")
 
     def test_usage(self):

@@ -22,4 +22,4 @@ add_test(NAME dashboard COMMAND ${SERENE_NODE} ${CMAKE_CURRENT_LIST_DIR}/run.mjs
 set_tests_properties(dashboard_packages PROPERTIES FIXTURES_SETUP dashboard_packages TIMEOUT 300)
 set_tests_properties(dashboard PROPERTIES
   FIXTURES_REQUIRED dashboard_packages TIMEOUT 600 RUN_SERIAL ON
-  ENVIRONMENT "SERENE_BIN=$<TARGET_FILE:serene_cli>;CHROMIUM=${SERENE_CHROMIUM};SERENE_NODE_MODULES=${packages};SERENE_SCREENSHOTS=${packages}/screenshots")
+  ENVIRONMENT "SERENE_BIN=$<TARGET_FILE:serene_cli>;CHROMIUM=${SERENE_CHROMIUM};SERENE_NODE_MODULES=${packages};SERENE_MODEL=${PROJECT_SOURCE_DIR}/configs/pretrained/default.safetensors;SERENE_SCREENSHOTS=${packages}/screenshots")

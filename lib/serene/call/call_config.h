@@ -22,11 +22,11 @@ struct CallConfig {
   double hop_s = 0.5;       // of speech between two windows
   double min_window_s = 1;  // the first windows of a call are shorter, but not below this
 
-  double smoothing_s = 1;         // time constant of the probabilities, in seconds of speech
-  double uncertain_below = 0.4;   // no state when the best smoothed probability is below this ...
-  double certain_above = 0.45;    // ... until it is above this again
-  double switch_margin = 0.05;    // a new state must lead the present one by this much ...
-  int switch_windows = 2;         // ... for this many windows in a row
+  double smoothing_s = 0.5;       // time constant of the probabilities, in seconds of speech
+  double uncertain_below = 0.35;  // no state when the best smoothed probability is below this ...
+  double certain_above = 0.4;     // ... until it is above this again
+  double switch_margin = 0.1;     // a new state must lead the present one by this much ...
+  int switch_windows = 1;         // ... for this many windows in a row
   double no_speech_after_s = 12;  // state "no_speech" when the customer has said nothing for so long
 
   double silence_after_s = 3;    // both legs quiet for so long: a silence
