@@ -13,16 +13,21 @@ namespace {
 using Probabilities = std::vector<double>;
 const Probabilities kCalm = {0.9, 0.1}, kAngry = {0.1, 0.9};
 
-CallConfig unsmoothed() {
+// The figures that the expectations below are worked out for.
+CallConfig settings(double smoothing_s = 1) {
   CallConfig c;
-  c.smoothing_s = 0;
+  c.smoothing_s = smoothing_s;
+  c.uncertain_below = 0.4, c.certain_above = 0.45;
+  c.switch_margin = 0.05, c.switch_windows = 2;
   return c;
 }
+
+CallConfig unsmoothed() { return settings(0); }
 
 }  // namespace
 
 TEST_CASE("smoother: the first window stands as it is, later ones by the speech between them") {
-  Smoother s({}, 2);
+  Smoother s(settings(), 2);
   CHECK(s.state() == state_no_speech);
   CHECK(s.add(kCalm, 1));
   CHECK(s.state() == 0);
