@@ -5,7 +5,7 @@
 #include <sndfile.h>
 #include <cmath>
 
-#include "../io/temp_folder.h"
+#include "temp_folder.h"
 #include "serene/audio/wave.h"
 
 using namespace serene;

@@ -194,7 +194,7 @@ TEST_CASE("playbook: broken levels, times and texts name their path") {
       without(1, "advice", "rules[1].advice", "missing text"),
       without(1, "reason", "rules[1].reason", "missing text"),
       at("/rules/0/reason", "\"{valeu}\"", "rules[0].reason", "{valeu}"),
-      at("/rules/0/reason", "\"open {\"", "rules[0].reason", "placeholder"),
+      at("/rules/0/reason", "\"open {\"", "rules[0].reason", "braces"),
       at("/rules/0/text", "\"two\\nlines\"", "rules[0].text", "one line"),
       {[](Json& j) { j["rules"][0]["advice"] = std::string(161, 'x'); }, "rules[0].advice", "at most 160"},
   });

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "../io/temp_folder.h"
+#include "temp_folder.h"
 
 using namespace serene;
 using serene::test::error_of;

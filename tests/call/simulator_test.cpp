@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <limits>
 
-#include "../io/temp_folder.h"
+#include "temp_folder.h"
 #include "serene/audio/wave.h"
 #include "serene/call/background_noise.h"
 #include "tone_clips.h"

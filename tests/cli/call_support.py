@@ -13,6 +13,7 @@ import struct
 import subprocess
 import termios
 import time
+import unittest
 
 import support
 from support import CliTest, RATE, SOURCE, temp
@@ -110,9 +111,17 @@ def address_of(process) -> str:
     raise AssertionError("no address")
 
 
+def fork_terminal() -> tuple:
+    """As pty.fork(); a test is skipped where the system gives no terminals (a bare container)."""
+    try:
+        return pty.fork()
+    except OSError as problem:
+        raise unittest.SkipTest(f"no terminal here: {problem}") from problem
+
+
 def on_terminal(args, columns=100, rows=30, **variables) -> str:
     """What the program writes to a terminal of this size."""
-    pid, terminal = pty.fork()
+    pid, terminal = fork_terminal()
     if pid == 0:
         env = support.environment() | {"TERM": "xterm-256color"} | variables
         os.execve(support.program(), [support.program(), "call", *map(str, args)], env)

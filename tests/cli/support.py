@@ -36,7 +36,6 @@ def temp() -> pathlib.Path:
     return folder
 
 
-@functools.cache
 def program() -> str:
     path = os.environ.get("SERENE_BIN", "")
     if not path or not os.access(path, os.X_OK):

@@ -1,7 +1,6 @@
 """serene call on a terminal and on its dashboard."""
 import json
 import os
-import pty
 import re
 import signal
 import socket
@@ -10,7 +9,7 @@ import unittest
 import urllib.request
 
 import support
-from call_support import address_of, CallTest, need_server, on_terminal, recognition, recorded_events, recordings, replay_file, started, WebSocket
+from call_support import address_of, CallTest, fork_terminal, need_server, on_terminal, recognition, recorded_events, recordings, replay_file, started, WebSocket
 
 
 class Views(CallTest):
@@ -49,7 +48,7 @@ class Views(CallTest):
         self.assertNotIn("\x1b", on_terminal(["--replay", replay_file(), "--speed", "max"], TERM="dumb"))
 
     def test_interrupted_panel_gives_the_cursor_back(self):
-        pid, terminal = pty.fork()
+        pid, terminal = fork_terminal()
         if pid == 0:
             os.execve(support.program(), [support.program(), "call", "--replay", str(replay_file())],
                       support.environment() | {"TERM": "xterm"})

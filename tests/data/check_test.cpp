@@ -30,7 +30,7 @@ const DuplicateGroup* group_with(const DataReport& report, const std::string& id
 
 TEST_CASE("every kind of defect is found, by content") {
   TempFolder folder;
-  const auto path = [&](const std::string& stem) { return folder.file("cremad/" + stem + ".wav"); };
+  const auto path = [&](const std::string& stem) { return folder / ("cremad/" + stem + ".wav"); };
   write_wav(path("1001_DFA_ANG_XX"), sound(1, 2));
   write_wav(path("1001_DFA_SAD_XX"), sound(1, 2));  // the same, another label
   write_wav(path("1002_DFA_ANG_XX"), sound(2, 2));
@@ -41,11 +41,11 @@ TEST_CASE("every kind of defect is found, by content") {
   write_wav(path("1007_DFA_ANG_XX"), sound(4, 4), 16000, 2);
   write_wav(path("1008_DFA_ANG_XX"), sound(5, 2));
   write_wav(path("odd name"), sound(6, 2));
-  write_bytes(folder.file("checksums/cremad_audiowav.sha256"),
+  write_bytes((folder / "checksums/cremad_audiowav.sha256"),
               sha256_hex(std::string_view(file_text(path("1008_DFA_ANG_XX")))) + "  1008_DFA_ANG_XX.wav  64044\n" +
                   std::string(64, '0') + "  1001_DFA_ANG_XX.wav  64044\n" + std::string(64, '0') +
                   "  1009_DFA_ANG_XX.wav  1\n");
-  const Manifest manifest = build_corpus("cremad", folder.file("cremad"));
+  const Manifest manifest = build_corpus("cremad", (folder / "cremad"));
   ThreadPool one(1), two(2);
   const DataReport report = check_corpus(manifest, two);
   CHECK(to_json(check_corpus(manifest, one)) == to_json(report));
@@ -82,13 +82,13 @@ TEST_CASE("a manifest's missing files are missing, and a sound one is clean") {
     Clip clip;
     clip.id = id;
     clip.label = "sad";
-    clip.path = folder.file(clip.id + ".wav");
+    clip.path = folder / (clip.id + ".wav");
     manifest.clips.push_back(clip);
   }
-  write_wav(folder.file("a.wav"), sound(1));
+  write_wav((folder / "a.wav"), sound(1));
   ThreadPool pool(1);
   CHECK(check_corpus(manifest, pool).missing == std::vector<std::string>{"b"});
-  write_wav(folder.file("b.wav"), sound(2));
+  write_wav((folder / "b.wav"), sound(2));
   const DataReport report = check_corpus(manifest, pool);
   CHECK(report.clean());
   CHECK(has(to_table(report), "no defect"));

@@ -112,18 +112,18 @@ TEST_CASE("corpus facts agree with themselves") {
 
 TEST_CASE("a folder becomes a manifest: nested copies, songs, other files, hidden files") {
   TempFolder folder;
-  write_wav(folder.file("Actor_01/03-01-03-01-01-01-01.wav"), sound(1));
-  write_wav(folder.file("Actor_02/03-01-05-02-01-01-02.WAV"), sound(2));
-  write_wav(folder.file("audio_speech_actors_01-24/Actor_01/03-01-03-01-01-01-01.wav"), sound(1));
-  write_wav(folder.file("Actor_01/03-02-03-01-01-01-01.wav"), sound(3));
-  write_wav(folder.file("Actor_01/notes.wav"), sound(4));
-  write_bytes(folder.file("Actor_01/readme.txt"), "not audio");
-  write_bytes(folder.file("Actor_01/._03-01-04-01-01-01-01.wav"), "resource fork");
-  write_bytes(folder.file("__MACOSX/03-01-04-01-01-01-01.wav"), "resource fork");
+  write_wav((folder / "Actor_01/03-01-03-01-01-01-01.wav"), sound(1));
+  write_wav((folder / "Actor_02/03-01-05-02-01-01-02.WAV"), sound(2));
+  write_wav((folder / "audio_speech_actors_01-24/Actor_01/03-01-03-01-01-01-01.wav"), sound(1));
+  write_wav((folder / "Actor_01/03-02-03-01-01-01-01.wav"), sound(3));
+  write_wav((folder / "Actor_01/notes.wav"), sound(4));
+  write_bytes((folder / "Actor_01/readme.txt"), "not audio");
+  write_bytes((folder / "Actor_01/._03-01-04-01-01-01-01.wav"), "resource fork");
+  write_bytes((folder / "__MACOSX/03-01-04-01-01-01-01.wav"), "resource fork");
   const Manifest manifest = build_corpus("ravdess", folder.path());
   REQUIRE(manifest.clips.size() == 2);
   CHECK(manifest.clips[0].id == "03-01-03-01-01-01-01");
-  CHECK(manifest.clips[0].path == folder.file("Actor_01/03-01-03-01-01-01-01.wav"));
+  CHECK(manifest.clips[0].path == (folder / "Actor_01/03-01-03-01-01-01-01.wav"));
   CHECK(manifest.clips[1].label == "angry");
   CHECK(manifest.left_out.at("second copy") == 1);
   CHECK(manifest.left_out.at("song") == 1);
@@ -134,13 +134,13 @@ TEST_CASE("a folder becomes a manifest: nested copies, songs, other files, hidde
   CHECK(build_corpus("ravdess", folder.path(), {true}).clips.size() == 3);
 
   CHECK(has(error_of([&] { build_corpus("cremad", folder.path()); }), "holds no clip of CREMA-D"));
-  CHECK(has(error_of([&] { build_corpus("ravdess", folder.file("nowhere")); }), "not a folder"));
+  CHECK(has(error_of([&] { build_corpus("ravdess", (folder / "nowhere")); }), "not a folder"));
 }
 
 TEST_CASE("SAVEE's own folders name the speaker") {
   TempFolder folder;
-  write_wav(folder.file("AudioData/DC/a01.wav"), sound(1));
-  write_wav(folder.file("AudioData/JE/a01.wav"), sound(2));
+  write_wav((folder / "AudioData/DC/a01.wav"), sound(1));
+  write_wav((folder / "AudioData/JE/a01.wav"), sound(2));
   const Manifest manifest = build_corpus("savee", locate_corpus("savee", folder.path()));
   REQUIRE(manifest.clips.size() == 2);
   CHECK(manifest.clips[0].speaker == "savee-DC");
@@ -149,9 +149,9 @@ TEST_CASE("SAVEE's own folders name the speaker") {
 
 TEST_CASE("a corpus is found under its usual names, and not finding it lists the places") {
   TempFolder folder;
-  write_wav(folder.file("kaggle/AudioWAV/1001_DFA_ANG_XX.wav"), sound(1));
-  CHECK(locate_corpus("cremad", folder.file("kaggle")) == folder.file("kaggle/AudioWAV"));
-  CHECK(locate_corpus("cremad", folder.file("kaggle/AudioWAV")) == folder.file("kaggle/AudioWAV"));
+  write_wav((folder / "kaggle/AudioWAV/1001_DFA_ANG_XX.wav"), sound(1));
+  CHECK(locate_corpus("cremad", (folder / "kaggle")) == (folder / "kaggle/AudioWAV"));
+  CHECK(locate_corpus("cremad", (folder / "kaggle/AudioWAV")) == (folder / "kaggle/AudioWAV"));
   CHECK(locate_corpus("cremad", folder.path()) == folder.path());
   const std::string text = error_of([&] { locate_corpus("ravdess", folder.path()); });
   CHECK(has(text, folder.path()));
@@ -161,12 +161,12 @@ TEST_CASE("a corpus is found under its usual names, and not finding it lists the
 
 TEST_CASE("CREMA-D takes votes and sex from its tables") {
   TempFolder folder;
-  write_wav(folder.file("cremad/1001_DFA_ANG_XX.wav"), sound(1));
-  write_bytes(folder.file("cremad_meta/VideoDemographics.csv"), "\"ActorID\",\"Age\",\"Sex\"\n1001,51,\"Female\"\n");
-  write_bytes(folder.file("cremad_meta/tabulatedVotes.csv"),
+  write_wav((folder / "cremad/1001_DFA_ANG_XX.wav"), sound(1));
+  write_bytes((folder / "cremad_meta/VideoDemographics.csv"), "\"ActorID\",\"Age\",\"Sex\"\n1001,51,\"Female\"\n");
+  write_bytes((folder / "cremad_meta/tabulatedVotes.csv"),
               "\"\",\"A\",\"D\",\"F\",\"H\",\"N\",\"S\",\"fileName\"\n\"100001\",7,2,0,0,1,0,\"1001_DFA_ANG_XX\"\n"
               "\"200001\",0,0,0,9,0,0,\"1001_DFA_ANG_XX\"\n");
-  const Manifest manifest = build_corpus("cremad", folder.file("cremad"));
+  const Manifest manifest = build_corpus("cremad", (folder / "cremad"));
   CHECK(manifest.clips[0].sex == "female");
   CHECK(manifest.clips[0].votes == std::map<std::string, double>{{"angry", 7}, {"disgust", 2}, {"neutral", 1}});
 }

@@ -25,7 +25,7 @@ Manifest small_corpus(const TempFolder& folder, int clips = 6) {
   for (int i = 0; i < clips; ++i) {
     Clip clip;
     clip.id = "clip" + std::to_string(i);
-    clip.path = folder.file(clip.id + ".wav");
+    clip.path = folder / (clip.id + ".wav");
     clip.label = manifest.labels[static_cast<std::size_t>(i % 2)];
     clip.speaker = "s" + std::to_string(1 + i / 2 % 2);
     clip.corpus = "small";
@@ -61,7 +61,7 @@ TEST_CASE("features are extracted once, and again only when file or config chang
   TempFolder folder;
   const Manifest manifest = small_corpus(folder);
   const FeatureConfig config = feature_preset("mfcc-40");
-  const std::string cache = folder.file("cache");
+  const std::string cache = (folder / "cache");
   ThreadPool pool(2);
   const FeatureSet first = load_features(manifest, config, cache, pool);
   CHECK(first.extracted == 6);
@@ -88,8 +88,8 @@ TEST_CASE("features are extracted once, and again only when file or config chang
   CHECK(changed.clips[2].values != first.clips[2].values);
 
   Manifest moved = manifest;
-  fs::rename(manifest.clips[0].path, folder.file("elsewhere.wav"));
-  moved.clips[0].path = folder.file("elsewhere.wav");
+  fs::rename(manifest.clips[0].path, (folder / "elsewhere.wav"));
+  moved.clips[0].path = (folder / "elsewhere.wav");
   CHECK(load_features(moved, config, cache, pool).extracted == 0);
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("damaged cache entries are rebuilt, whatever is wrong with them") {
   TempFolder folder;
   const Manifest manifest = small_corpus(folder);
   const FeatureConfig config = feature_preset("mfcc-40");
-  const std::string cache = folder.file("cache");
+  const std::string cache = (folder / "cache");
   ThreadPool pool(1);
   const FeatureSet first = load_features(manifest, config, cache, pool);
   const auto files = entries(cache);
@@ -131,9 +131,9 @@ TEST_CASE("damaged cache entries are rebuilt, whatever is wrong with them") {
 TEST_CASE("a cache that cannot be written is no error") {
   TempFolder folder;
   const Manifest manifest = small_corpus(folder, 2);
-  write_bytes(folder.file("file"), "in the way");
+  write_bytes((folder / "file"), "in the way");
   ThreadPool pool(1);
-  const FeatureSet set = load_features(manifest, feature_preset("mfcc-40"), folder.file("file") + "/cache", pool);
+  const FeatureSet set = load_features(manifest, feature_preset("mfcc-40"), (folder / "file") + "/cache", pool);
   CHECK(set.extracted == 2);
 }
 
@@ -148,7 +148,7 @@ TEST_CASE("broken clips are skipped with a reason, the rest goes on") {
   write_bytes(manifest.clips[5].path, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
   ThreadPool pool(2);
   std::atomic<std::size_t> last{0};
-  const FeatureSet set = load_features(manifest, feature_preset("mfcc-40"), folder.file("cache"), pool,
+  const FeatureSet set = load_features(manifest, feature_preset("mfcc-40"), (folder / "cache"), pool,
                                        [&](std::size_t done, std::size_t total) {
                                          CHECK(done == last + 1);
                                          CHECK(total == 8);
@@ -186,28 +186,28 @@ TEST_CASE("equal audio has equal hashes across formats of the file") {
 
 TEST_CASE("the file index remembers settled files and sees changes") {
   TempFolder folder;
-  const std::string file = folder.file("a.bin");
+  const std::string file = (folder / "a.bin");
   write_bytes(file, "one");
   const auto old = fs::last_write_time(file) - std::chrono::hours(1);
   fs::last_write_time(file, old);
-  FileIndex index(folder.file("files.index"));
+  FileIndex index((folder / "files.index"));
   const std::string hash = index.hash_of(file);
   index.save();
-  REQUIRE(fs::exists(folder.file("files.index")));
+  REQUIRE(fs::exists((folder / "files.index")));
 
   // Same stamp, other bytes: the index answers without reading, which is its purpose.
   write_bytes(file, "two");
   fs::last_write_time(file, old);
-  CHECK(FileIndex(folder.file("files.index")).hash_of(file) == hash);
+  CHECK(FileIndex((folder / "files.index")).hash_of(file) == hash);
   fs::last_write_time(file, old + std::chrono::seconds(1));
-  CHECK(FileIndex(folder.file("files.index")).hash_of(file) != hash);
+  CHECK(FileIndex((folder / "files.index")).hash_of(file) != hash);
 
-  std::string text = bytes_of(folder.file("files.index"));
+  std::string text = bytes_of((folder / "files.index"));
   text.back() = '!';
-  write_bytes(folder.file("files.index"), text);
+  write_bytes((folder / "files.index"), text);
   fs::last_write_time(file, old);
-  CHECK(FileIndex(folder.file("files.index")).hash_of(file) != hash);
-  CHECK(has(error_of([&] { index.hash_of(folder.file("none")); }), "none"));
+  CHECK(FileIndex((folder / "files.index")).hash_of(file) != hash);
+  CHECK(has(error_of([&] { index.hash_of((folder / "none")); }), "none"));
 }
 
 TEST_CASE("real clips of both corpora go through the cache") {

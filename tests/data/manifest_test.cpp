@@ -13,22 +13,22 @@ namespace {
 
 Manifest read(const TempFolder& folder, const std::string& name, const std::string& text,
               const std::vector<std::string>& labels = {}) {
-  write_bytes(folder.file(name), text);
-  return read_manifest(folder.file(name), labels);
+  write_bytes((folder / name), text);
+  return read_manifest((folder / name), labels);
 }
 
 }  // namespace
 
 TEST_CASE("JSONL manifests: own form, written and read back") {
   TempFolder folder;
-  write_wav(folder.file("clips/a.wav"), sound(1));
+  write_wav((folder / "clips/a.wav"), sound(1));
   const Manifest manifest = read(folder, "mine.jsonl",
                                  "{\"path\": \"clips/a.wav\", \"label\": \"Anger\", \"speaker\": 7, \"sex\": \"F\"}\n\n"
                                  "{\"audio\": \"clips/b.wav\", \"emotion\": \"zeal\", \"votes\": {\"ANG\": 3}}\r\n");
   REQUIRE(manifest.clips.size() == 2);
   CHECK(manifest.name == "mine");
   CHECK(manifest.clips[0].id == "a");
-  CHECK(manifest.clips[0].path == folder.file("clips/a.wav"));
+  CHECK(manifest.clips[0].path == (folder / "clips/a.wav"));
   CHECK(manifest.clips[0].label == "angry");
   CHECK(manifest.clips[0].speaker == "7");
   CHECK(manifest.clips[0].sex == "female");
@@ -36,15 +36,15 @@ TEST_CASE("JSONL manifests: own form, written and read back") {
   CHECK(manifest.clips[1].votes.at("angry") == 3);
   CHECK(manifest.labels == std::vector<std::string>{"angry", "zeal"});
 
-  write_manifest(manifest, folder.file("again.jsonl"));
-  Manifest again = read_manifest(folder.file("again.jsonl"));
+  write_manifest(manifest, (folder / "again.jsonl"));
+  Manifest again = read_manifest((folder / "again.jsonl"));
   CHECK(again.clips == manifest.clips);
   CHECK(again.labels == manifest.labels);
 }
 
 TEST_CASE("EmoBox's JSONL: fields, label spellings, paths from a folder above, speakers from the name") {
   TempFolder folder;
-  write_wav(folder.file("downloads/cremad/AudioWAV/1052_WSI_ANG_XX.wav"), sound(1));
+  write_wav((folder / "downloads/cremad/AudioWAV/1052_WSI_ANG_XX.wav"), sound(1));
   const Manifest manifest = read(folder, "data/cremad/fold_1/test.jsonl",
                                  "{\"key\": \"cremad-1052-WSI-ANG-XX\", \"dataset\": \"cremad\", \"wav\": "
                                  "\"downloads/cremad/AudioWAV/1052_WSI_ANG_XX.wav\", \"type\": \"raw\", "
@@ -118,7 +118,7 @@ TEST_CASE("broken manifests are refused with file, line and reason") {
   fails("a.csv", std::string("path,label\na\0.wav,sad\n", 22), ":2", "NUL");
   fails("a.csv", "path,label\n\xc3(.wav,sad\n", ":2", "UTF-8");
   fails("a.csv", "path,label\n" + std::string(2 << 20, 'x') + ",sad\n", ":2", "longer than 1 MiB");
-  CHECK(has(error_of([&] { read_manifest(folder.file("none.jsonl")); }), "none.jsonl"));
+  CHECK(has(error_of([&] { read_manifest((folder / "none.jsonl")); }), "none.jsonl"));
 }
 
 TEST_CASE("merging keeps shared labels, counts the rest and keeps ids apart") {

@@ -140,7 +140,7 @@ TEST_CASE("folds from a file replace the built-in ones; broken files are refused
   TempFolder folder;
   const Manifest manifest = ravdess();
   SplitOptions options;
-  options.folds_file = folder.file("f.csv");
+  options.folds_file = (folder / "f.csv");
   write_bytes(options.folds_file, "protocol,fold,test_actors,val_actors\nluna5,0,1 2,\nluna5,1,3 4,5 6\nother,0,9,\n");
   const auto splits = make_splits("ravdess-luna5", manifest, options);
   REQUIRE(splits.size() == 2);

@@ -1,7 +1,6 @@
 // Folders and sound files that the tests of this folder make for themselves, and where the real corpora lie.
 #pragma once
 
-#include <unistd.h>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -12,30 +11,9 @@
 
 #include "serene/core/error.h"
 #include "serene/core/random.h"
+#include "temp_folder.h"
 
 namespace serene::test {
-
-// A new folder that goes away with the object.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "serene-data-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw Error(ErrorCode::internal, pattern, "cannot make a folder");
-    path_ = pattern;
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-
-  const std::string& path() const { return path_; }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 inline void write_bytes(const std::string& path, const std::string& bytes) {
   std::filesystem::create_directories(std::filesystem::path(path).parent_path());
@@ -78,17 +56,6 @@ inline std::string real_data() {
                                    std::string(SERENE_SOURCE_DIR) + "/../shared/data", std::string("./data")}) {
     std::error_code ignored;
     if (!place.empty() && std::filesystem::is_directory(place + "/ravdess", ignored)) return place;
-  }
-  return "";
-}
-
-// The text of the Error that f throws, or "" when it throws none.
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
   }
   return "";
 }

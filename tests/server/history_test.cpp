@@ -15,6 +15,7 @@
 
 #include "call_log.h"
 #include "serene/core/sha256.h"
+#include "temp_folder.h"
 
 using namespace serene;
 namespace fs = std::filesystem;
@@ -23,19 +24,9 @@ namespace {
 
 constexpr std::int64_t now_s = 1795442700;  // 2026-11-23T14:05:00Z
 
-// A folder that goes away with the test.
-class Folder {
+class Folder : public test::TempFolder {
  public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "serene-history-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { fs::remove_all(path_); }
-  std::string file(const std::string& name = "calls.sqlite") const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
+  std::string file(const std::string& name = "calls.sqlite") const { return *this / name; }
 };
 
 HistoryOptions options(bool write = true, int keep_days = 0) { return {write, keep_days, now_s}; }
@@ -57,16 +48,6 @@ std::string bytes_of(const std::string& path) {
 // Everything that lies on disk for this history.
 std::string all_bytes(const std::string& path) {
   return bytes_of(path) + bytes_of(path + "-wal") + bytes_of(path + "-shm");
-}
-
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
 }
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -108,8 +89,8 @@ TEST_CASE("history: what goes in comes out") {
   CHECK(history.list({"2026-11-20", "2026-11-20", 0}).size() == 1);
   CHECK(history.list({"2026-11-21", "", 0}).size() == 1);
   CHECK(history.list({"", "", 1}).size() == 1);
-  CHECK(has(error_of([&] { history.list({"soon", "", 0}); }), "since"));
-  CHECK(has(error_of([&] { history.get("x"); }), "x: no such call"));
+  CHECK(has(test::error_of([&] { history.list({"soon", "", 0}); }), "since"));
+  CHECK(has(test::error_of([&] { history.get("x"); }), "x: no such call"));
   struct stat info {};
   REQUIRE(::stat(folder.file().c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);
@@ -194,7 +175,7 @@ TEST_CASE("history: a purged call leaves no bytes behind") {
   CHECK(audit[1].action == "purge");
   CHECK(audit[1].id_hashes == std::vector<std::string>{sha256_hex(std::string_view("gone-call"))});
   const std::vector<std::string> unknown{"stays", "nobody"};
-  CHECK(has(error_of([&] { history.purge(unknown); }), "nobody"));
+  CHECK(has(test::error_of([&] { history.purge(unknown); }), "nobody"));
   CHECK(history.list().size() == 21);
   CHECK(history.purge_all() == 21);
   CHECK_FALSE(has(all_bytes(folder.file()), "secret title"));
@@ -221,10 +202,10 @@ TEST_CASE("history: files that are not ours are refused and left alone") {
   const Folder folder;
   const auto refused = [&](const std::string& path) {
     const std::string before = fs::is_regular_file(path) ? bytes_of(path) : "";
-    const std::string problem = error_of([&] { History(path, options()); });
+    const std::string problem = test::error_of([&] { History(path, options()); });
     CHECK(has(problem, path));
     if (fs::is_regular_file(path)) CHECK(bytes_of(path) == before);
-    CHECK(error_of([&] { History(path, options(false)); }) != "");
+    CHECK(test::error_of([&] { History(path, options(false)); }) != "");
     return problem;
   };
   std::ofstream(folder.file("text")) << std::string(5000, 'x');
@@ -241,8 +222,8 @@ TEST_CASE("history: files that are not ours are refused and left alone") {
   CHECK(has(refused(folder.file("folder")), "is a folder"));
   REQUIRE(::mkfifo(folder.file("pipe").c_str(), 0600) == 0);
   CHECK(has(refused(folder.file("pipe")), "regular"));
-  CHECK(has(error_of([&] { History("/proc/serene/calls.sqlite", options()); }), "/proc/serene"));
-  CHECK(has(error_of([&] { History(folder.file("none"), options(false)); }), "no history"));
+  CHECK(has(test::error_of([&] { History("/proc/serene/calls.sqlite", options()); }), "/proc/serene"));
+  CHECK(has(test::error_of([&] { History(folder.file("none"), options(false)); }), "no history"));
   CHECK_FALSE(fs::exists(folder.file("none")));
 }
 
@@ -257,7 +238,7 @@ TEST_CASE("history: a damaged file is an error, not a crash") {
     std::string bad = good;
     for (std::size_t i = at; i < std::min(at + 64, bad.size()); ++i) bad[i] = static_cast<char>(bad[i] ^ 0x5a);
     std::ofstream(folder.file("bad"), std::ios::binary) << bad;
-    error_of([&] {
+    test::error_of([&] {
       const History history(folder.file("bad"), options(false));
       for (const HistoryEntry& e : history.list()) history.get(e.header.id);
     });
@@ -269,14 +250,14 @@ TEST_CASE("history: records that cannot be kept are refused") {
   const Folder folder;
   History history(folder.file(), options());
   history.begin(call("a"));
-  CHECK(has(error_of([&] { history.begin(call("a")); }), "already"));
+  CHECK(has(test::error_of([&] { history.begin(call("a")); }), "already"));
   for (const char* id : {"", "../up", "a b", ".hidden", "x'; DROP TABLE call; --"}) {
-    CHECK(has(error_of([&] { history.begin(call(id)); }), "id"));
+    CHECK(has(test::error_of([&] { history.begin(call(id)); }), "id"));
   }
-  CHECK(has(error_of([&] { history.begin(call("b", "yesterday")); }), "started_at"));
+  CHECK(has(test::error_of([&] { history.begin(call("b", "yesterday")); }), "started_at"));
   const std::vector<std::string> broken{"{}", "\xff"};
-  CHECK(has(error_of([&] { history.append("a", broken); }), "UTF-8"));
+  CHECK(has(test::error_of([&] { history.append("a", broken); }), "UTF-8"));
   CHECK(history.get("a").lines == test::angry_minute().lines);  // the whole batch was refused
-  CHECK(has(error_of([&] { history.append("none", {}); }), "no such call"));
-  CHECK(has(error_of([&] { history.end("none", "finished"); }), "no such call"));
+  CHECK(has(test::error_of([&] { history.append("none", {}); }), "no such call"));
+  CHECK(has(test::error_of([&] { history.end("none", "finished"); }), "no such call"));
 }

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "serene/core/error.h"
 #include "serene/server/hub.h"
+#include "temp_folder.h"
 
 namespace serene::test {
 
@@ -13,16 +13,5 @@ inline CallInfo info(const std::string& id) {
 }
 
 inline std::string event(int number) { return "{\"seq\":" + std::to_string(number) + "}"; }
-
-// What an Error says, "" when nothing is thrown.
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "";
-}
 
 }  // namespace serene::test

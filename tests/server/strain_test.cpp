@@ -2,17 +2,13 @@
 #include "serene/server/strain.h"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
-
 #include <cstdlib>
-#include <filesystem>
 #include <optional>
 
 #include "call_log.h"
+#include "temp_folder.h"
 
 using namespace serene;
-namespace fs = std::filesystem;
-
 namespace {
 
 constexpr std::int64_t now_s = 1795442700;  // 2026-11-23T14:05:00Z
@@ -20,16 +16,7 @@ constexpr std::int64_t now_s = 1795442700;  // 2026-11-23T14:05:00Z
 // A history in a folder of its own, whose calls are told by how long ago they started.
 class Calls {
  public:
-  Calls() {
-    std::string name = (fs::temp_directory_path() / "serene-strain-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder_ = name;
-    history_.emplace((folder_ / "calls.sqlite").string(), HistoryOptions{true, 0, now_s});
-  }
-  ~Calls() {
-    history_.reset();
-    fs::remove_all(folder_);
-  }
+  Calls() { history_.emplace(folder_ / "calls.sqlite", HistoryOptions{true, 0, now_s}); }
 
   // A call of so many minutes in which `rule` spoke; "" none.
   void add(double minutes_ago, double minutes, const char* rule = "rising_anger", const char* ended = "finished") {
@@ -48,7 +35,7 @@ class Calls {
   History& history() { return *history_; }
 
  private:
-  fs::path folder_;
+  test::TempFolder folder_;
   std::optional<History> history_;
   int count_ = 0;
 };

@@ -28,7 +28,7 @@ struct SmallCorpus {
     for (int i = 0; i < 8; ++i) {
       Clip clip;
       clip.id = "c" + std::to_string(i);
-      clip.path = folder.file(clip.id + ".wav");
+      clip.path = folder / (clip.id + ".wav");
       clip.label = manifest.labels[static_cast<std::size_t>(i % 2)];
       clip.speaker = "s" + std::to_string(i / 4);
       if (i == 2) {
@@ -137,7 +137,7 @@ TEST_CASE("experiment: a checkpoint replays, carries what recognition needs and 
   CHECK(std::isfinite(temperature));
 
   const test::TempFolder folder;
-  const std::string path = folder.file("best.safetensors");
+  const std::string path = (folder / "best.safetensors");
   write_checkpoint(path, experiment.checkpoint(temperature));
   const Checkpoint read = read_checkpoint(path);  // replays the examples
   CHECK(read.examples.size() == 3);
@@ -170,7 +170,7 @@ TEST_CASE("experiment: stopped, written, read and resumed gives the same checkpo
   const Split split = test::synthetic_split(set);
   const RunConfig config = test::small_run({"train.epochs=4"});
   const test::TempFolder folder;
-  const std::string path = folder.file("last.safetensors");
+  const std::string path = (folder / "last.safetensors");
   ThreadPool one(1), two(2);
   Experiment whole(config, set, split, one);
   for (int i = 0; i < 4; ++i) whole.trainer().run_epoch();
@@ -180,9 +180,9 @@ TEST_CASE("experiment: stopped, written, read and resumed gives the same checkpo
   Experiment second(config, set, split, one);
   second.trainer().restore(read_checkpoint(path));
   for (int i = 0; i < 2; ++i) second.trainer().run_epoch();
-  write_checkpoint(folder.file("a"), whole.checkpoint(1.25));
-  write_checkpoint(folder.file("b"), second.checkpoint(1.25));
-  CHECK(read_file(folder.file("a")) == read_file(folder.file("b")));
+  write_checkpoint((folder / "a"), whole.checkpoint(1.25));
+  write_checkpoint((folder / "b"), second.checkpoint(1.25));
+  CHECK(read_file((folder / "a")) == read_file((folder / "b")));
 }
 
 TEST_CASE("experiment: without a validation part the temperature is 1 and training clips are the examples") {

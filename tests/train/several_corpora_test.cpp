@@ -16,7 +16,7 @@ void write_corpora(const test::TempFolder& folder) {
   for (const char* name : {"ravdess/Actor_03/03-01-05-01-01-01-03", "ravdess/Actor_03/03-01-02-01-01-01-03",
                            "ravdess/Actor_04/03-01-05-01-01-01-04", "ravdess/Actor_04/03-01-02-01-01-01-04",
                            "cremad/1001_DFA_ANG_XX", "cremad/1001_DFA_SAD_XX", "cremad/1002_DFA_ANG_XX"}) {
-    test::write_wav(folder.file(std::string(name) + ".wav"), test::sound(++seed, 0.3));
+    test::write_wav(folder / (std::string(name) + ".wav"), test::sound(++seed, 0.3));
   }
 }
 
@@ -29,7 +29,7 @@ TEST_CASE("several corpora: labels united, speakers of each in the parts, one ca
       test::small_run({"data.corpus=ravdess+cremad", "split.test_speakers=[\"ravdess-03\", \"cremad-1001\"]",
                        "split.validation_speakers=[\"04\"]"});
   ThreadPool pool(2);
-  const FeatureSet set = load_corpus_features(config, folder.path(), folder.file("cache"), pool);
+  const FeatureSet set = load_corpus_features(config, folder.path(), (folder / "cache"), pool);
   CHECK(set.manifest.name == "ravdess+cremad");
   CHECK(set.clips.size() == 7);
   CHECK(set.extracted == 7);
@@ -40,10 +40,10 @@ TEST_CASE("several corpora: labels united, speakers of each in the parts, one ca
   CHECK(speakers_of(subset(set.manifest, splits[0].validation)) == std::vector<std::string>{"ravdess-04"});
   CHECK(speakers_of(subset(set.manifest, splits[0].train)) == std::vector<std::string>{"cremad-1002"});
 
-  const FeatureSet again = load_corpus_features(config, folder.path(), folder.file("cache"), pool);
+  const FeatureSet again = load_corpus_features(config, folder.path(), (folder / "cache"), pool);
   CHECK(again.from_cache == 7);
   const RunConfig alone = test::small_run({"data.corpus=cremad"});
-  CHECK(load_corpus_features(alone, folder.path(), folder.file("cache"), pool).from_cache == 3);
+  CHECK(load_corpus_features(alone, folder.path(), (folder / "cache"), pool).from_cache == 3);
 }
 
 TEST_CASE("several corpora: an unknown one is named, and impossible augmentation is refused before any clip is read") {

@@ -20,7 +20,7 @@ constexpr double max_over_s = 600;
 // States that models of the known corpora have; a playbook may speak of them to a model that lacks some.
 constexpr std::array<std::string_view, 9> usual_states = {"neutral", "calm",    "happy",     "sad",    "angry",
                                                           "fearful", "disgust", "surprised", "boredom"};
-constexpr std::array<std::string_view, 3> placeholders = {"{value}", "{percent}", "{duration}"};
+constexpr std::array<std::string_view, 3> kFields = {"{value}", "{percent}", "{duration}"};
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -48,13 +48,13 @@ std::string line_of(JsonReader& reader, const std::string& key, std::size_t max_
   return text;
 }
 
-void check_placeholders(const JsonReader& reader, const std::string& reason) {
+void check_fields(const JsonReader& reader, const std::string& reason) {
   for (auto open = reason.find('{'); open != std::string::npos; open = reason.find('{', open + 1)) {
     const std::string_view rest = std::string_view(reason).substr(open);
-    const bool known = std::any_of(placeholders.begin(), placeholders.end(),
+    const bool known = std::any_of(kFields.begin(), kFields.end(),
                                    [&](std::string_view name) { return rest.starts_with(name); });
     if (known) continue;
-    throw reader.error("reason", "unknown placeholder")
+    throw reader.error("reason", "unknown field in braces")
         .expected("one of {value}, {percent}, {duration}")
         .got("\"" + printable(rest.substr(0, rest.find('}') + 1), 40) + "\"");
   }
@@ -193,7 +193,7 @@ Rule rule_from_json(JsonReader& reader, double min_show_s) {
   rule.text = line_of(reader, "text", 80);
   rule.advice = line_of(reader, "advice", 160);
   rule.reason = line_of(reader, "reason", 160);
-  check_placeholders(reader, rule.reason);
+  check_fields(reader, rule.reason);
   if (rule.reason.empty()) throw reader.error("reason", "missing text").hint("the screen always shows why");
   if (rule.alert && rule.text.empty()) throw reader.error("text", "missing text").hint("it is what the alert says");
   if (!rule.alert && rule.advice.empty()) {
@@ -333,10 +333,10 @@ std::string reason_text(const Rule& rule, double value, std::int64_t for_ms) {
   std::string text;
   for (std::size_t i = 0; i < rule.reason.size();) {
     std::size_t k = 0;
-    while (k < placeholders.size() && !std::string_view(rule.reason).substr(i).starts_with(placeholders[k])) ++k;
-    if (k < placeholders.size()) {
+    while (k < kFields.size() && !std::string_view(rule.reason).substr(i).starts_with(kFields[k])) ++k;
+    if (k < kFields.size()) {
       text += values[k];
-      i += placeholders[k].size();
+      i += kFields[k].size();
     } else {
       text += rule.reason[i++];
     }
