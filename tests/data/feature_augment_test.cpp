@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <numeric>
 #include <thread>
 
 #include "serene/audio/mfcc.h"
@@ -345,4 +346,50 @@ TEST_CASE("augmented batches: a clip left alone has the bytes of a plain batch; 
     CHECK(left_alone.fill<float>(b, {y.data(), &length, &label, nullptr}) == shape);
     CHECK(x == y);
   }
+}
+
+TEST_CASE("joined clips: one speaker and label, pauses of the quietest frame, up to the longest clip, and to the bit") {
+  // Every value of a clip tells its place, so that each frame of a batch says where it comes from.
+  FeatureSet set = noise_clips(12, 4);
+  set.manifest.labels = {"angry", "happy"};
+  for (std::size_t i = 0; i < 12; ++i) {
+    set.manifest.clips[i].speaker = i % 2 == 0 ? "anna" : "bert";
+    set.manifest.clips[i].label = i % 4 < 2 ? set.manifest.labels[0] : set.manifest.labels[1];
+    std::fill(set.clips[i].values.begin(), set.clips[i].values.end(), static_cast<float>(i + 1));
+  }
+  std::vector<std::size_t> clips(12);
+  std::iota(clips.begin(), clips.end(), std::size_t{0});
+  const Dataset data(set, clips, Standardise::none);
+  BatcherConfig config;
+  config.batch_size = 12, config.max_frames = 200;
+  config.augment.join_probability = 1;
+  Batcher batcher(data, clips, config);
+  CHECK(batcher.max_time() == 200);
+  std::vector<float> values(static_cast<std::size_t>(batcher.max_shape().size()));
+  std::vector<Index> lengths(12);
+  std::vector<int> labels(12);
+  std::size_t others = 0;
+  for (std::uint64_t epoch = 0; epoch < 5; ++epoch) {
+    batcher.start_epoch(epoch);
+    const Shape shape = batcher.fill<float>(0, {values.data(), lengths.data(), labels.data(), nullptr});
+    for (std::size_t b = 0; b < 12; ++b) {
+      CHECK(lengths[b] > set.clips[b].frames);
+      for (Index t = 0; t < lengths[b]; ++t) {
+        const auto from = static_cast<std::size_t>(
+                              values[(b * static_cast<std::size_t>(shape.time) + static_cast<std::size_t>(t)) * 4]) -
+                          1;
+        const bool akin = from % 4 == b % 4;
+        CHECK(akin);
+        others += from != b;
+      }
+    }
+    std::vector<float> again(values.size());
+    batcher.fill<float>(0, {again.data(), lengths.data(), labels.data(), nullptr});
+    CHECK(again == values);
+  }
+  CHECK(others > 100);
+  config.augment.join_probability = 0, config.augment.gain_db = 1;
+  CHECK(Batcher(data, clips, config).max_time() < 200);
+  config.max_frames = 0, config.augment.join_probability = 1;
+  CHECK(has(test::error_of([&] { Batcher(data, clips, config); }), "data.augment.join_probability"));
 }
