@@ -26,8 +26,8 @@ class EventQueue : public EventSink {
   }
   void drain(const CallModel& model, CallOutlet& outlet) {
     for (const Event& event : waiting_) {
-      const Json json = event_to_json(event, model);
-      outlet.event(json, json.dump(-1, ' ', false, Json::error_handler_t::replace));
+      const std::string line = event_line(event, model);
+      outlet.event(parse_json(line, "event"), line);
     }
     waiting_.clear();
   }

@@ -323,6 +323,4 @@ std::string event_line(const Event& e, const EventNames& names) {
 
 std::string event_line(const Event& event, const CallModel& model) { return event_line(event, event_names(model)); }
 
-Json event_to_json(const Event& event, const CallModel& model) { return parse_json(event_line(event, model), "event"); }
-
 }  // namespace serene

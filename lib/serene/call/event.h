@@ -150,7 +150,5 @@ EventNames event_names(const CallModel& model);
 // is written as 0, bytes that are not UTF-8 as "?". Thread-safe.
 std::string event_line(const Event& event, const EventNames& names);
 std::string event_line(const Event& event, const CallModel& model);
-// The same as a value; slower.
-Json event_to_json(const Event& event, const CallModel& model);
 
 }  // namespace serene

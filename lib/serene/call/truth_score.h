@@ -27,7 +27,7 @@ struct TruthScore {
   std::map<std::string, std::map<std::string, std::int64_t>> counts;
 };
 
-// events: those of one call in order, as event_to_json makes them (others are passed over). groups: the states of the
+// events: those of one call in order, event_line parsed (others are passed over). groups: the states of the
 // model, which turn the words of the truth ("calm") into states ("neutral").
 TruthScore score_truth(const std::vector<TruthPiece>& truth, const std::vector<StateGroup>& groups,
                        const std::vector<Json>& events);
