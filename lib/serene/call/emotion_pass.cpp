@@ -18,22 +18,6 @@ ExecutorOptions options_for(const CallModel& model) {
   return options;
 }
 
-// softmax(logits / temperature) in place of `out`; false when it is not finite.
-bool softmax(const float* logits, double temperature, std::span<double> out) noexcept {
-  double largest = -HUGE_VAL, sum = 0;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    out[i] = static_cast<double>(logits[i]) / temperature;
-    largest = std::max(largest, out[i]);
-  }
-  for (double& v : out) {
-    v = std::exp(v - largest);
-    sum += v;
-  }
-  if (!std::isfinite(sum) || !(sum > 0)) return false;
-  for (double& v : out) v /= sum;
-  return true;
-}
-
 }  // namespace
 
 EmotionPass::EmotionPass(const CallModel& model)
@@ -52,7 +36,8 @@ void EmotionPass::run(SeqView<const float> frames, std::span<double> probabiliti
   ++passes_;
   const Checkpoint& checkpoint = model_.recognizer().checkpoint();
   const SeqView<const float> logits = executor_.forward(checkpoint.params, frames);
-  if (!softmax(logits.data, checkpoint.temperature, labels_)) {
+  probabilities_of({logits.data, labels_.size()}, checkpoint.temperature, labels_);
+  if (!std::all_of(labels_.begin(), labels_.end(), [](double p) { return std::isfinite(p); })) {
     std::fill(labels_.begin(), labels_.end(), 1.0 / static_cast<double>(labels_.size()));
   }
   std::fill(probabilities.begin(), probabilities.end(), 0.0);

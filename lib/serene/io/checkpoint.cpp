@@ -241,13 +241,17 @@ Checkpoint read_checkpoint(const std::string& path, const CheckpointOptions& opt
   });
 }
 
-std::vector<double> probabilities_of(std::span<const float> logits, double temperature) {
-  std::vector<double> p(logits.size());
+void probabilities_of(std::span<const float> logits, double temperature, std::span<double> p) noexcept {
   double most = -HUGE_VAL, sum = 0;
   for (const float z : logits) most = std::max(most, static_cast<double>(z));
   for (std::size_t i = 0; i < p.size(); ++i)
     sum += p[i] = std::exp((static_cast<double>(logits[i]) - most) / temperature);
   for (double& v : p) v /= sum;
+}
+
+std::vector<double> probabilities_of(std::span<const float> logits, double temperature) {
+  std::vector<double> p(logits.size());
+  probabilities_of(logits, temperature, p);
   return p;
 }
 

@@ -57,6 +57,8 @@ Checkpoint read_checkpoint(const std::string& path, const CheckpointOptions& opt
 
 // softmax(logits / temperature) in double.
 std::vector<double> probabilities_of(std::span<const float> logits, double temperature);
+// The same into `out`, of the same size, without allocating. Logits that are not finite may give NaN.
+void probabilities_of(std::span<const float> logits, double temperature, std::span<double> out) noexcept;
 
 // Probabilities of one clip: (frames, F) features, not normalised. Deterministic; for many clips use an Executor.
 // Throws Error when the size is wrong, a pass would take more than 4 GiB, or the answer is not finite.
