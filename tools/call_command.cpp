@@ -80,6 +80,10 @@ class CallRun {
     view.on_failure = [] { stop_calls = true; };
     view_ = make_view(std::move(view));
     latencies_.resize(calls_);
+    if (model_ && !options_.quiet) {
+      for (const std::string& rule : sleeping_rules(model_->playbook(), model_->state_names()))
+        view_->remark("playbook: " + rule + " never rises: the model has none of its states");
+    }
     if (options_.input == CallKind::scenarios) voices_ = make_voices();
     choose_ids();
   }
@@ -176,7 +180,7 @@ class CallRun {
     const auto name = notes.find("name");
     header.model =
         name != notes.end() && !name->second.empty() ? name->second : fs::path(options_.model).filename().string();
-    for (const StateGroup& state : model_->states()) header.states.push_back(state.name);
+    header.states = model_->state_names();
     return header;
   }
 

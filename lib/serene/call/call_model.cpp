@@ -32,11 +32,16 @@ CallModel::CallModel(Recognizer recognizer, CallConfig config, Playbook playbook
       recognizer_.model().shapes({1, n, recognizer_.model().input_channels()});
     });
   }
-  std::vector<std::string> names;
-  for (const StateGroup& g : states_) names.push_back(g.name);
+  const std::vector<std::string> names = state_names();
   for (const Rule& rule : playbook_.rules) {
     if (!rule.states.empty()) state_weights(rule, names);
   }
+}
+
+std::vector<std::string> CallModel::state_names() const {
+  std::vector<std::string> names;
+  for (const StateGroup& g : states_) names.push_back(g.name);
+  return names;
 }
 
 const char* CallModel::state_name(int state) const noexcept {

@@ -20,6 +20,7 @@ class CallModel {
   const CallConfig& config() const noexcept { return config_; }
   const Playbook& playbook() const noexcept { return playbook_; }
   const std::vector<StateGroup>& states() const noexcept { return states_; }
+  std::vector<std::string> state_names() const;  // of states(), in order
   // Group of each label of the model.
   const std::vector<int>& group_of_label() const noexcept { return group_of_label_; }
   // "angry", ..., "no_speech", "uncertain".

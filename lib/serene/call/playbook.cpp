@@ -51,8 +51,8 @@ std::string line_of(JsonReader& reader, const std::string& key, std::size_t max_
 void check_fields(const JsonReader& reader, const std::string& reason) {
   for (auto open = reason.find('{'); open != std::string::npos; open = reason.find('{', open + 1)) {
     const std::string_view rest = std::string_view(reason).substr(open);
-    const bool known = std::any_of(kFields.begin(), kFields.end(),
-                                   [&](std::string_view name) { return rest.starts_with(name); });
+    const bool known =
+        std::any_of(kFields.begin(), kFields.end(), [&](std::string_view name) { return rest.starts_with(name); });
     if (known) continue;
     throw reader.error("reason", "unknown field in braces")
         .expected("one of {value}, {percent}, {duration}")

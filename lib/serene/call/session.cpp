@@ -23,12 +23,6 @@ struct WindowResult {
   std::int64_t window_ms = 0;
 };
 
-std::vector<std::string> names_of(const CallModel& model) {
-  std::vector<std::string> names;
-  for (const StateGroup& g : model.states()) names.push_back(g.name);
-  return names;
-}
-
 std::vector<double> negative_weights(const CallModel& model) {
   std::vector<double> weights;
   for (const StateGroup& g : model.states()) weights.push_back(g.negative);
@@ -84,7 +78,7 @@ struct Session::Impl final : AdvisorSink {
         turns(m.config(), o.agent_leg),
         smoother(m.config(), static_cast<int>(m.states().size())),
         trend(m.config(), negative_weights(m)),
-        advisor(m.playbook(), names_of(m), o.strain_before_min),
+        advisor(m.playbook(), m.state_names(), o.strain_before_min),
         quality{QualityMeter(m.config(), Leg::customer, o.rate_hz[0]),
                 QualityMeter(m.config(), Leg::agent, o.rate_hz[1])},
         consent(o.consent),

@@ -115,12 +115,12 @@ Batcher::Sample Batcher::sample(std::size_t clip) const noexcept {
   const auto& group = groups_[group_of_clip_[clip]];
   Random random(config_.seed, Purpose::join, epoch_, clip);
   if (random.uniform() >= config_.augment.join_probability || group.size() < 2) return s;
+  const FeatureAugment::Draw draw = augment_.draw(config_.seed, epoch_, clip);
   while (s.parts < kMostParts && s.frames < config_.max_frames) {
     const auto part = static_cast<std::size_t>(s.parts);
     s.pauses[part] = static_cast<Index>(random.below(kMostPause + 1));
     s.clips[part] = group[static_cast<std::size_t>(random.below(group.size()))];
-    const Index frames =
-        FeatureAugment::frames(dataset_->frames(s.clips[part]), augment_.draw(config_.seed, epoch_, clip));
+    const Index frames = FeatureAugment::frames(dataset_->frames(s.clips[part]), draw);
     s.frames = std::min(config_.max_frames, s.frames + s.pauses[part] + frames);
     ++s.parts;
   }
