@@ -25,13 +25,19 @@ double worst_error(Index n) {
   std::vector<S> scratch(static_cast<std::size_t>(fft.scratch_size()), S(1e30));  // what is in scratch must not matter
   fft.forward(x.data(), re.data(), im.data(), scratch.data());
   fft.power(x.data(), power.data(), scratch.data());
+  std::vector<double> cosine, sine;
+  for (Index i = 0; i < n; ++i) {
+    const double angle = -2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(n);
+    cosine.push_back(std::cos(angle));
+    sine.push_back(std::sin(angle));
+  }
   double worst = 0, largest = 0;
   for (Index k = 0; k < fft.bins(); ++k) {
     double sum_re = 0, sum_im = 0;
     for (Index i = 0; i < n; ++i) {
-      const double angle = -2 * std::numbers::pi * static_cast<double>(k * i % n) / static_cast<double>(n);
-      sum_re += static_cast<double>(x[static_cast<std::size_t>(i)]) * std::cos(angle);
-      sum_im += static_cast<double>(x[static_cast<std::size_t>(i)]) * std::sin(angle);
+      const auto turn = static_cast<std::size_t>(k * i % n);
+      sum_re += static_cast<double>(x[static_cast<std::size_t>(i)]) * cosine[turn];
+      sum_im += static_cast<double>(x[static_cast<std::size_t>(i)]) * sine[turn];
     }
     const auto at = static_cast<std::size_t>(k);
     const double size = std::hypot(sum_re, sum_im);
@@ -50,7 +56,7 @@ double worst_error(Index n) {
 }  // namespace
 
 TEST_CASE("fft equals the discrete Fourier transform at every small power of two") {
-  for (Index n = 2; n <= 2048; n *= 2) {
+  for (Index n = 2; n <= 4096; n *= 2) {
     CAPTURE(n);
     CHECK(worst_error<double>(n) < 1e-13);
     CHECK(worst_error<float>(n) < 1e-6);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "serene/audio/delta.h"
+#include "serene/audio/simd_target.h"
 #include "serene/audio/window.h"
 
 namespace serene {
@@ -13,6 +14,32 @@ namespace {
 constexpr float kLargestSample = 65536;
 
 Index cepstra(const FeatureConfig& c) { return c.layout == FeatureLayout::mfcc ? c.n_mfcc : 1; }
+
+// Copies samples as the stream takes them; returns how many were not finite. Subtracting a number from itself gives a
+// NaN exactly then.
+SERENE_ALWAYS_INLINE std::int32_t clean_body(const float* __restrict from, float* __restrict to, std::int32_t n) {
+  std::int32_t bad = 0;
+  for (std::int32_t i = 0; i < n; ++i) {
+    const float v = from[i];
+    const bool good = v - v == 0.0f;
+    const float least = v > -kLargestSample ? v : -kLargestSample;
+    const float kept = least < kLargestSample ? least : kLargestSample;
+    bad += good ? 0 : 1;
+    to[i] = good ? kept : 0.0f;
+  }
+  return bad;
+}
+SERENE_TARGET_AVX2 std::int32_t clean_avx2(const float* from, float* to, std::int32_t n) {
+  return clean_body(from, to, n);
+}
+
+SERENE_ALWAYS_INLINE void window_body(const float* __restrict samples, const float* __restrict window,
+                                      float* __restrict frame, Index n) {
+  for (Index i = 0; i < n; ++i) frame[i] = samples[i] * window[i];
+}
+SERENE_TARGET_AVX2 void window_avx2(const float* samples, const float* window, float* frame, Index n) {
+  window_body(samples, window, frame, n);
+}
 
 const FeatureConfig& checked(const FeatureConfig& config) {
   check(config);
@@ -41,9 +68,8 @@ FrameAnalyzer::FrameAnalyzer(const FeatureConfig& config)
 }
 
 void FrameAnalyzer::analyze(const float* samples, float* out) noexcept {
-  float* frame = frame_.data() + left_;
-  const float* window = window_.data();
-  for (std::size_t n = 0; n < window_.size(); ++n) frame[n] = samples[n] * window[n];
+  const auto windowed = has_avx2() ? window_avx2 : window_body;
+  windowed(samples, window_.data(), frame_.data() + left_, static_cast<Index>(window_.size()));
   fft_.power(frame_.data(), power_.data(), scratch_.data());
   mel_.apply(power_.data(), mels_.data());
   float* db = layout_ == FeatureLayout::mfcc ? mels_.data() : out;
@@ -97,11 +123,12 @@ Index FeatureStream::push(std::span<const float> samples) noexcept {
   const Index capacity = static_cast<Index>(buffer_.size());
   if (size_ + static_cast<Index>(samples.size()) > capacity) compact();
   const Index take = std::min(static_cast<Index>(samples.size()), capacity - static_cast<Index>(size_));
-  for (Index i = 0; i < take; ++i) {
-    const float v = samples[static_cast<std::size_t>(i)];
-    const bool good = std::isfinite(v);
-    bad_samples_ += good ? 0 : 1;
-    buffer_[static_cast<std::size_t>(size_ + i)] = good ? std::clamp(v, -kLargestSample, kLargestSample) : 0.0f;
+  // Pieces, so that a count in 32 bits holds however large the buffer is.
+  constexpr Index kPiece = 1 << 20;
+  const auto clean = has_avx2() ? clean_avx2 : clean_body;
+  for (Index i = 0; i < take; i += kPiece) {
+    const auto n = static_cast<std::int32_t>(std::min(kPiece, take - i));
+    bad_samples_ += clean(samples.data() + i, buffer_.data() + size_ + i, n);
   }
   size_ += take;
   pushed_ += take;

@@ -71,6 +71,7 @@ FeatureMatrix kaggle_features(const FeatureConfig& c, std::span<const float> y) 
 struct FeatureExtractor::Impl {
   FeatureConfig config;
   FeatureStream stream;
+  std::vector<float> samples;  // of the last file: its memory serves the next
 
   explicit Impl(const FeatureConfig& c) : config(c), stream((check(c), streamed_part(c))) {}
 
@@ -129,8 +130,8 @@ FeatureMatrix FeatureExtractor::extract(std::span<const float> mono) {
 }
 
 FeatureMatrix FeatureExtractor::extract_file(const std::string& path) {
-  const std::vector<float> mono = load_mono(path, impl_->config.rate_hz);
-  return with_context(path, [&] { return extract(mono); });
+  load_mono(path, impl_->config.rate_hz, 0, 0, impl_->samples);
+  return with_context(path, [&] { return extract(impl_->samples); });
 }
 
 FeatureMatrix extract_features(const FeatureConfig& config, std::span<const float> mono) {

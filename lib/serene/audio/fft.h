@@ -2,7 +2,8 @@
 //
 // X[k] = sum_n x[n] exp(-2 pi i k n / N), k = 0..N/2, stored as separate real and imaginary parts.
 // The N real samples are taken as N/2 complex ones and go through Stockham's self-sorting radix-4 passes (one radix-2
-// pass where needed); see Van Loan, Computational Frameworks for the Fast Fourier Transform, 1992.
+// pass where needed); see Van Loan, Computational Frameworks for the Fast Fourier Transform, 1992. Every instruction
+// set gives the same bits.
 #pragma once
 
 #include <vector>

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "serene/audio/simd_target.h"
+#include "serene/audio/short_vector.h"
 #include "serene/core/error.h"
 
 namespace serene {
@@ -21,13 +21,43 @@ std::vector<double> mel_edges(const MelConfig& config, double fmax) {
   return edges;
 }
 
+// Four running sums of the `count` products of one filter.
 template <class S>
-SERENE_ALWAYS_INLINE S dot_by_four(const S* __restrict w, const S* __restrict x, Index n) {
-  S sum[4] = {0, 0, 0, 0};
-  for (Index i = 0; i < n; i += 4) {
-    for (Index lane = 0; lane < 4; ++lane) sum[lane] += w[i + lane] * x[i + lane];
+SERENE_ALWAYS_INLINE void sum_by_four(Four<S>& sum, const S* w, const S* x, Index count) {
+  sum = Four<S>{};
+  for (Index i = 0; i + 4 <= count; i += 4) {
+    Four<S> a, b;
+    load(a, w + i), load(b, x + i);
+    sum += a * b;
   }
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+// Filters four at a time: their running sums are turned, so that they add up side by side.
+template <class S>
+SERENE_ALWAYS_INLINE void apply_body(const Index* first, const Index* offset, const S* weights, Index n_mels,
+                                     const S* power, S* mel) {
+  const auto count = [&](Index m) SERENE_INLINE_LAMBDA { return offset[m + 1] - offset[m]; };
+  Index m = 0;
+  for (; m + 4 <= n_mels; m += 4) {
+    Four<S> a, b, c, d;
+    sum_by_four(a, weights + offset[m], power + first[m], count(m));
+    sum_by_four(b, weights + offset[m + 1], power + first[m + 1], count(m + 1));
+    sum_by_four(c, weights + offset[m + 2], power + first[m + 2], count(m + 2));
+    sum_by_four(d, weights + offset[m + 3], power + first[m + 3], count(m + 3));
+    transpose_four(a, b, c, d);
+    const Four<S> sum = (a + b) + (c + d);
+    store(sum, mel + m);
+  }
+  for (; m < n_mels; ++m) {
+    Four<S> sum;
+    sum_by_four(sum, weights + offset[m], power + first[m], count(m));
+    mel[m] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  }
+}
+template <class S>
+SERENE_TARGET_AVX2 void apply_avx2(const Index* first, const Index* offset, const S* weights, Index n_mels,
+                                   const S* power, S* mel) {
+  apply_body(first, offset, weights, n_mels, power, mel);
 }
 
 }  // namespace
@@ -76,12 +106,15 @@ MelFilters<S>::MelFilters(const MelConfig& config) : bins_(config.n_fft / 2 + 1)
 
 template <class S>
 void MelFilters<S>::apply(const S* power, S* mel) const noexcept {
-  for (std::size_t m = 0; m < first_.size(); ++m) {
-    const S* w = weights_.data() + offset_[m];
-    const Index count = offset_[m + 1] - offset_[m], whole = count / 4 * 4;
-    S sum = dot_by_four(w, power + first_[m], whole);
-    for (Index k = whole; k < count; ++k) sum += w[k] * power[first_[m] + k];
-    mel[m] = sum;
+  if (has_avx2()) {
+    apply_avx2(first_.data(), offset_.data(), weights_.data(), n_mels(), power, mel);
+  } else {
+    apply_body(first_.data(), offset_.data(), weights_.data(), n_mels(), power, mel);
+  }
+  if (bins_ >= 4) return;
+  for (std::size_t m = 0; m < first_.size(); ++m) {  // too few bins for a whole four of weights
+    for (Index k = 0; k < offset_[m + 1] - offset_[m]; ++k)
+      mel[m] += weights_[static_cast<std::size_t>(offset_[m] + k)] * power[first_[m] + k];
   }
 }
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <numbers>
 
-#include "serene/audio/simd_target.h"
+#include "serene/audio/short_vector.h"
 #include "serene/core/error.h"
 
 namespace serene {
@@ -29,25 +29,40 @@ SERENE_ALWAYS_INLINE void db_body(const float* x, float* out, Index n, float ami
 }
 SERENE_TARGET_AVX2 void db_avx2(const float* x, float* out, Index n, float amin) { db_body(x, out, n, amin); }
 
-template <class S>
-SERENE_ALWAYS_INLINE void cepstrum_body(const S* __restrict table, const S* __restrict db, S* __restrict out,
-                                        Index n_mels, Index n_mfcc) {
-  for (Index i = 0; i < n_mfcc; ++i) out[i] = 0;
+// V (of S) coefficients, or `kMany` such vectors: sums over the bands, four at a time, kept in registers.
+template <class V, Index kMany, class S>
+SERENE_ALWAYS_INLINE void cepstrum_columns(const S* table, const S* db, S* out, Index n_mels, Index n_mfcc) {
+  V sum[kMany] = {};
   Index m = 0;
   for (; m + 4 <= n_mels; m += 4) {
-    const S* __restrict row = table + m * n_mfcc;
-    const S a = db[m], b = db[m + 1], c = db[m + 2], d = db[m + 3];
-    for (Index i = 0; i < n_mfcc; ++i) {
-      out[i] += (a * row[i] + b * row[n_mfcc + i]) + (c * row[2 * n_mfcc + i] + d * row[3 * n_mfcc + i]);
+    for (Index j = 0; j < kMany; ++j) {
+      const S* row = table + m * n_mfcc + j * kWidth<V, S>;
+      V a, b, c, d;
+      load(a, row), load(b, row + n_mfcc), load(c, row + 2 * n_mfcc), load(d, row + 3 * n_mfcc);
+      sum[j] += (db[m] * a + db[m + 1] * b) + (db[m + 2] * c + db[m + 3] * d);
     }
   }
   for (; m < n_mels; ++m) {
-    for (Index i = 0; i < n_mfcc; ++i) out[i] += db[m] * table[m * n_mfcc + i];
+    for (Index j = 0; j < kMany; ++j) {
+      V a;
+      load(a, table + m * n_mfcc + j * kWidth<V, S>);
+      sum[j] += db[m] * a;
+    }
   }
+  for (Index j = 0; j < kMany; ++j) store(sum[j], out + j * kWidth<V, S>);
+}
+
+template <class V, class S>
+SERENE_ALWAYS_INLINE void cepstrum_body(const S* table, const S* db, S* out, Index n_mels, Index n_mfcc) {
+  constexpr Index kStep = kWidth<V, S>;
+  Index i = 0;
+  for (; i + 5 * kStep <= n_mfcc; i += 5 * kStep) cepstrum_columns<V, 5>(table + i, db, out + i, n_mels, n_mfcc);
+  for (; i + kStep <= n_mfcc; i += kStep) cepstrum_columns<V, 1>(table + i, db, out + i, n_mels, n_mfcc);
+  for (; i < n_mfcc; ++i) cepstrum_columns<S, 1>(table + i, db, out + i, n_mels, n_mfcc);
 }
 template <class S>
 SERENE_TARGET_AVX2 void cepstrum_avx2(const S* table, const S* db, S* out, Index n_mels, Index n_mfcc) {
-  cepstrum_body(table, db, out, n_mels, n_mfcc);
+  cepstrum_body<Eight<S>>(table, db, out, n_mels, n_mfcc);
 }
 
 }  // namespace
@@ -122,7 +137,7 @@ void Cepstrum<S>::apply(const S* db, S* out) const noexcept {
   if (has_avx2()) {
     cepstrum_avx2(table_.data(), db, out, n_mels_, n_mfcc_);
   } else {
-    cepstrum_body(table_.data(), db, out, n_mels_, n_mfcc_);
+    cepstrum_body<Four<S>>(table_.data(), db, out, n_mels_, n_mfcc_);
   }
 }
 

@@ -12,6 +12,7 @@
 #define SERENE_TARGET_AVX2
 #endif
 #define SERENE_ALWAYS_INLINE inline __attribute__((always_inline))
+#define SERENE_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace serene {
 

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "serene/audio/resample.h"
+#include "serene/audio/wave_pcm16.h"
 #include "serene/audio/wave_probe.h"
 #include "serene/core/error.h"
 
@@ -30,11 +32,13 @@ struct CloseFile {
 
 struct WaveReader::Impl {
   std::string path;
+  std::optional<Pcm16File> plain;  // read without libsndfile
   std::unique_ptr<SNDFILE, CloseFile> file;
   SF_INFO info{};
   sf_count_t done = 0;
 
   void check_end() const {
+    if (plain) return;
     const int fault = sf_error(file.get());
     if (fault != SF_ERR_NO_ERROR) {
       throw Error(ErrorCode::input, path, std::string("broken audio stream: ") + printable(sf_error_number(fault)));
@@ -50,9 +54,16 @@ struct WaveReader::Impl {
 };
 
 WaveReader::WaveReader(const std::string& path) : impl_(std::make_unique<Impl>()) {
-  probe_audio_file(path);
   impl_->path = path;
   SF_INFO& info = impl_->info;
+  impl_->plain = Pcm16File::open(path);
+  if (impl_->plain) {
+    info.channels = impl_->plain->channels();
+    info.samplerate = impl_->plain->rate_hz();
+    info.frames = impl_->plain->frames();
+    return;
+  }
+  probe_audio_file(path);
   impl_->file.reset(sf_open(path.c_str(), SFM_READ, &info));
   if (!impl_->file) {
     throw Error(ErrorCode::input, path, std::string("not a readable audio file: ") + printable(sf_strerror(nullptr)));
@@ -71,10 +82,12 @@ WaveReader& WaveReader::operator=(WaveReader&&) noexcept = default;
 
 int WaveReader::rate_hz() const noexcept { return impl_->info.samplerate; }
 int WaveReader::channels() const noexcept { return impl_->info.channels; }
+Index WaveReader::known_frames() const noexcept { return impl_->plain ? impl_->plain->frames() : 0; }
 
 Index WaveReader::read(std::span<float> interleaved) {
   const Index wanted = static_cast<Index>(interleaved.size()) / channels();
   if (wanted == 0) return 0;
+  if (impl_->plain) return impl_->plain->read(interleaved);
   const sf_count_t got = sf_readf_float(impl_->file.get(), interleaved.data(), wanted);
   if (got <= 0) {
     impl_->check_end();
@@ -130,15 +143,21 @@ std::vector<float> to_mono(const Wave& wave) {
   return mono;
 }
 
-std::vector<float> load_mono(const std::string& path, int rate_hz, double offset_s, double duration_s) {
-  if (!(offset_s >= 0) || !(duration_s >= 0) || offset_s > 1e7 || duration_s > 1e7) {
-    throw Error(ErrorCode::usage, path, "offset and duration must be seconds from 0 to 1e7");
-  }
-  WaveReader reader(path);
+namespace {
+
+// Frames [skip, skip + limit) of the reader, averaged (limit < 0: to the end), into `mono`; returns the frames read.
+Index read_mono(WaveReader& reader, const std::string& path, Index skip, Index limit, std::vector<float>& mono) {
   const int channels = reader.channels();
-  Index skip = static_cast<Index>(offset_s * reader.rate_hz());
-  const Index limit = duration_s > 0 ? std::max<Index>(1, static_cast<Index>(duration_s * reader.rate_hz())) : -1;
-  std::vector<float> mono, block(std::max(kBlock, static_cast<std::size_t>(channels)));
+  if (channels == 1 && skip == 0 && reader.known_frames() > 0) {  // straight into its place
+    const Index wanted = limit < 0 ? reader.known_frames() : std::min(limit, reader.known_frames());
+    if (wanted > static_cast<Index>(kMaxSamples)) throw_too_long(path);
+    mono.resize(static_cast<std::size_t>(wanted));
+    const Index got = reader.read(mono);
+    mono.resize(static_cast<std::size_t>(got));
+    return got;
+  }
+  mono.clear();
+  std::vector<float> block(std::max(kBlock, static_cast<std::size_t>(channels)));
   Index total = 0;
   while (limit < 0 || static_cast<Index>(mono.size()) < limit) {
     const Index got = reader.read(block);
@@ -151,13 +170,32 @@ std::vector<float> load_mono(const std::string& path, int rate_hz, double offset
     append_mono(block.data() + drop * channels, keep, channels, mono);
     if (mono.size() > kMaxSamples) throw_too_long(path);
   }
+  return total;
+}
+
+}  // namespace
+
+void load_mono(const std::string& path, int rate_hz, double offset_s, double duration_s, std::vector<float>& mono) {
+  if (!(offset_s >= 0) || !(duration_s >= 0) || offset_s > 1e7 || duration_s > 1e7) {
+    throw Error(ErrorCode::usage, path, "offset and duration must be seconds from 0 to 1e7");
+  }
+  WaveReader reader(path);
+  const Index skip = static_cast<Index>(offset_s * reader.rate_hz());
+  const Index limit = duration_s > 0 ? std::max<Index>(1, static_cast<Index>(duration_s * reader.rate_hz())) : -1;
+  const Index total = read_mono(reader, path, skip, limit, mono);
   if (total == 0) throw Error(ErrorCode::input, path, "no samples");
   if (mono.empty()) {
     throw Error(ErrorCode::input, path, "ends before the offset of " + std::to_string(offset_s) + " s")
         .got(std::to_string(static_cast<double>(total) / reader.rate_hz()) + " s");
   }
-  if (rate_hz <= 0 || rate_hz == reader.rate_hz()) return mono;
-  return with_context(path, [&] { return resample(std::span<const float>(mono), reader.rate_hz(), rate_hz); });
+  if (rate_hz <= 0 || rate_hz == reader.rate_hz()) return;
+  mono = with_context(path, [&] { return resample(std::span<const float>(mono), reader.rate_hz(), rate_hz); });
+}
+
+std::vector<float> load_mono(const std::string& path, int rate_hz, double offset_s, double duration_s) {
+  std::vector<float> mono;
+  load_mono(path, rate_hz, offset_s, duration_s, mono);
+  return mono;
 }
 
 void write_wave16(const std::string& path, std::span<const float> samples, int rate_hz) {

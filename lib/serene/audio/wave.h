@@ -1,5 +1,5 @@
 // Reading and writing audio files through libsndfile: WAV (all kinds), FLAC, Ogg, Opus, MP3 and more, any rate and
-// channels.
+// channels. Plain 16-bit WAV is read without it (wave_pcm16.h), to the same bits.
 //
 // Every fault is one Error (code input or not_found) whose place is the file: missing, a folder, empty, truncated, not
 // audio, a Git-LFS pointer, no samples, NaN or infinite samples, an absurd rate. Memory follows what is really in the
@@ -34,6 +34,8 @@ class WaveReader {
 
   int rate_hz() const noexcept;
   int channels() const noexcept;
+  // All frames of the file where its length is certain before reading (plain 16-bit WAV), else 0.
+  Index known_frames() const noexcept;
   // Fills at most interleaved.size() / channels() frames; returns how many, 0 at the end. Throws Error on a broken
   // stream and on a sample that is NaN or infinite.
   Index read(std::span<float> interleaved);
@@ -52,6 +54,9 @@ std::vector<float> to_mono(const Wave& wave);
 // The file as one channel at rate_hz (0: its own rate): offset_s and duration_s (0: to the end) are cut at the file's
 // own rate before resampling, as librosa.load does. Never empty: an offset beyond the end is an Error.
 std::vector<float> load_mono(const std::string& path, int rate_hz, double offset_s = 0, double duration_s = 0);
+
+// The same into a vector whose memory is used again.
+void load_mono(const std::string& path, int rate_hz, double offset_s, double duration_s, std::vector<float>& mono);
 
 // One channel, 16 bit, clipped at full scale. Throws Error when the file cannot be written.
 void write_wave16(const std::string& path, std::span<const float> samples, int rate_hz);
