@@ -1,5 +1,4 @@
-// Every kernel table this processor can run, against naive loops: odd sizes, tails, strides, overlap, both
-// transpositions.
+// Element-wise kernels of every table this processor can run: exp, tanh, sigmoid and the steps of an LSTM.
 #include "serene/core/kernels.h"
 
 #include <doctest/doctest.h>
@@ -9,125 +8,121 @@
 #include <limits>
 #include <vector>
 
-#include "serene/core/gemm.h"
-#include "serene/core/random.h"
-#include "serene/core/vector_math.h"
+#include "kernel_tables.h"
+#include "serene/core/recurrent_kernels.h"
 
 using namespace serene;
+using namespace serene::test;
 
 namespace {
 
+// Arrays of one step of an LSTM in forward and backward.
 template <class S>
-std::vector<const Kernels<S>*> tables() {
-  std::vector<const Kernels<S>*> all{&portable_kernels<S>()};
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all.push_back(&avx2_kernels<S>());
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) all.push_back(&avx512_kernels<S>());
-#endif
-  return all;
-}
+struct Step {
+  std::vector<S> bias, z, c, c_prev, tanh_c, h, dh, dc, da;
 
-template <class S>
-std::vector<S> random_values(Index n, std::uint64_t key) {
-  Random r(1, Purpose::test, key);
-  std::vector<S> v(static_cast<std::size_t>(n));
-  for (S& x : v) x = static_cast<S>(r.uniform(-1, 1));
-  return v;
-}
+  template <class T>
+  static std::vector<S> from(const std::vector<T>& v) {
+    return {v.begin(), v.end()};
+  }
+  explicit Step(Index u)
+      : bias(from(random_values<float>(4 * u, 1))),
+        z(from(random_values<float>(4 * u, 2))),
+        c(from(random_values<float>(u, 3))),
+        c_prev(c),
+        tanh_c(static_cast<std::size_t>(u)),
+        h(tanh_c),
+        dh(from(random_values<float>(u, 4))),
+        dc(from(random_values<float>(u, 5))),
+        da(static_cast<std::size_t>(4 * u)) {
+    for (S& x : z) x *= 5;
+  }
+};
 
-template <class S>
-void check_product(const Kernels<S>& t, bool ta, bool tb, Index m, Index n, Index k, Index pad, bool accumulate) {
-  const Index lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad, ldc = n + pad;
-  const auto a = random_values<S>((ta ? k : m) * lda + 1, 1), b = random_values<S>((tb ? n : k) * ldb + 1, 2);
-  auto c = random_values<S>(m * ldc + 1, 3);
-  const auto before = c;
-  std::vector<S> packed(static_cast<std::size_t>((n + t.panel - 1) / t.panel * t.panel * k + 1));
-  // One scalar off, so that nothing is aligned.
-  t.pack(tb, k, n, b.data() + 1, ldb, packed.data() + 1);
-  t.multiply(ta, m, n, k, a.data() + 1, lda, packed.data() + 1, accumulate, c.data() + 1, ldc);
-  const double tolerance = static_cast<double>(std::numeric_limits<S>::epsilon()) * (static_cast<double>(k) + 2);
+double largest_difference(const std::vector<float>& x, const std::vector<double>& y) {
   double worst = 0;
-  for (Index i = 0; i < m; ++i) {
-    for (Index j = 0; j < n; ++j) {
-      double sum = accumulate ? static_cast<double>(before[static_cast<std::size_t>(1 + i * ldc + j)]) : 0;
-      for (Index p = 0; p < k; ++p) {
-        sum += static_cast<double>(a[static_cast<std::size_t>(1 + (ta ? p * lda + i : i * lda + p))]) *
-               static_cast<double>(b[static_cast<std::size_t>(1 + (tb ? j * ldb + p : p * ldb + j))]);
-      }
-      worst = std::max(worst, std::abs(sum - static_cast<double>(c[static_cast<std::size_t>(1 + i * ldc + j)])));
-    }
-    for (Index j = n; j < ldc && 1 + i * ldc + j < static_cast<Index>(c.size()); ++j) {
-      const auto at = static_cast<std::size_t>(1 + i * ldc + j);
-      REQUIRE(c[at] == before[at]);  // nothing beside the matrix is touched
-    }
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    worst = std::max(worst, std::abs(static_cast<double>(x[i]) - y[i]));
+    if (std::isnan(x[i])) return std::numeric_limits<double>::infinity();
   }
-  CAPTURE(t.name);
-  CAPTURE(m);
-  CAPTURE(n);
-  CAPTURE(k);
-  CAPTURE(ta);
-  CAPTURE(tb);
-  CHECK(worst <= tolerance);
-}
-
-template <class S>
-void check_all_products() {
-  for (const auto* t : tables<S>()) {
-    for (Index m : {1, 2, 5, 8, 12, 13, 25, 47}) {
-      for (Index n : {1, 3, 16, 31, 32, 33, 70}) {
-        for (Index k : {0, 1, 7, 64, 300}) {
-          for (int mode = 0; mode < 8; ++mode) {
-            check_product(*t, (mode & 1) != 0, (mode & 2) != 0, m, n, k, (m + n) % 3, (mode & 4) != 0);
-          }
-        }
-      }
-    }
-  }
+  return worst;
 }
 
 }  // namespace
 
-TEST_CASE("gemm equals a naive loop in float") { check_all_products<float>(); }
-TEST_CASE("gemm equals a naive loop in double") { check_all_products<double>(); }
-
-TEST_CASE("a row gives the same bits whatever its place and the batch around it") {
-  for (const auto* t : tables<float>()) {
-    const Index m = 37, n = 45, k = 123;
-    const auto a = random_values<float>(m * k, 1), b = random_values<float>(k * n, 2);
-    std::vector<float> packed(static_cast<std::size_t>((n + t->panel) / t->panel * t->panel * k));
-    t->pack(false, k, n, b.data(), n, packed.data());
-    std::vector<float> all(static_cast<std::size_t>(m * n)), one(static_cast<std::size_t>(n));
-    t->multiply(false, m, n, k, a.data(), k, packed.data(), false, all.data(), n);
-    for (Index i = 0; i < m; ++i) {
-      t->multiply(false, 1, n, k, a.data() + i * k, k, packed.data(), false, one.data(), n);
-      CHECK(std::memcmp(one.data(), all.data() + i * n, sizeof(float) * static_cast<std::size_t>(n)) == 0);
+TEST_CASE("steps of an LSTM in float equal those in double") {
+  for (const auto* t : kernel_tables<float>()) {
+    CAPTURE(t->name);
+    for (const Index u : {0, 1, 3, 15, 16, 17, 33, 128}) {
+      CAPTURE(u);
+      for (const bool with_bias : {true, false}) {
+        Step<float> x(u);
+        Step<double> y(u);
+        t->lstm_forward(u, with_bias ? x.bias.data() : nullptr, x.z.data(), x.c.data(), x.tanh_c.data(), x.h.data());
+        lstm_step_forward(u, with_bias ? y.bias.data() : nullptr, y.z.data(), y.c.data(), y.tanh_c.data(), y.h.data());
+        CHECK(largest_difference(x.z, y.z) < 5e-7);
+        CHECK(largest_difference(x.c, y.c) < 1e-6);
+        CHECK(largest_difference(x.tanh_c, y.tanh_c) < 1e-6);
+        CHECK(largest_difference(x.h, y.h) < 1e-6);
+        t->lstm_backward(u, x.z.data(), x.c_prev.data(), x.tanh_c.data(), x.dh.data(), x.dc.data(), x.da.data());
+        lstm_step_backward(u, y.z.data(), y.c_prev.data(), y.tanh_c.data(), y.dh.data(), y.dc.data(), y.da.data());
+        CHECK(largest_difference(x.dc, y.dc) < 2e-6);
+        CHECK(largest_difference(x.da, y.da) < 2e-6);
+      }
     }
   }
 }
 
-TEST_CASE("rows that overlap make a convolution") {
-  const Index frames = 11, channels = 3, width = 4, filters = 5;
-  const auto x = random_values<float>(frames * channels, 1), w = random_values<float>(width * channels * filters, 2);
-  const Index out = frames - width + 1;
-  std::vector<float> y(static_cast<std::size_t>(out * filters));
-  std::vector<float> work(static_cast<std::size_t>(packed_size<float>(width * channels, filters)));
-  gemm(Trans::no, Trans::no, out, filters, width * channels, x.data(), channels, w.data(), filters, false, y.data(),
-       filters, work.data());
-  for (Index t = 0; t < out; ++t) {
-    for (Index f = 0; f < filters; ++f) {
-      double sum = 0;
-      for (Index i = 0; i < width * channels; ++i) {
-        sum += static_cast<double>(x[static_cast<std::size_t>(t * channels + i)]) *
-               static_cast<double>(w[static_cast<std::size_t>(i * filters + f)]);
+TEST_CASE("the step in double is the formula") {
+  const auto sigmoid = [](double x) { return 1 / (1 + std::exp(-x)); };
+  double z[4] = {0.3, -0.7, 1.1, 0.2}, bias[4] = {0.1, 0.2, 0.3, 0.4}, c = 0.6, tanh_c = 0, h = 0;
+  lstm_step_forward<double>(1, bias, z, &c, &tanh_c, &h);
+  const double i = sigmoid(0.4), f = sigmoid(-0.5), g = std::tanh(1.4), o = sigmoid(0.6), state = f * 0.6 + i * g;
+  CHECK(z[0] == doctest::Approx(i));
+  CHECK(z[1] == doctest::Approx(f));
+  CHECK(z[2] == doctest::Approx(g));
+  CHECK(z[3] == doctest::Approx(o));
+  CHECK(c == doctest::Approx(state));
+  CHECK(h == doctest::Approx(o * std::tanh(state)));
+  double dh = 0.8, dc = -0.3, da[4];
+  const double through = dc + dh * o * (1 - std::tanh(state) * std::tanh(state)), c_prev = 0.6;
+  lstm_step_backward<double>(1, z, &c_prev, &tanh_c, &dh, &dc, da);
+  CHECK(da[0] == doctest::Approx(through * g * i * (1 - i)));
+  CHECK(da[1] == doctest::Approx(through * c_prev * f * (1 - f)));
+  CHECK(da[2] == doctest::Approx(through * i * (1 - g * g)));
+  CHECK(da[3] == doctest::Approx(dh * tanh_c * o * (1 - o)));
+  CHECK(dc == doctest::Approx(through * f));
+}
+
+TEST_CASE("a unit of an LSTM gives the same bits whatever its place") {
+  for (const auto* t : kernel_tables<float>()) {
+    const Index u = 37;
+    const Step<float> start(u);
+    Step<float> all = start;
+    t->lstm_forward(u, all.bias.data(), all.z.data(), all.c.data(), all.tanh_c.data(), all.h.data());
+    t->lstm_backward(u, all.z.data(), all.c_prev.data(), all.tanh_c.data(), all.dh.data(), all.dc.data(),
+                     all.da.data());
+    for (std::size_t j = 0; j < static_cast<std::size_t>(u); ++j) {
+      const auto n = static_cast<std::size_t>(u);
+      float z[4], bias[4], c = start.c[j], tanh_c, h, dc = start.dc[j], da[4];
+      for (std::size_t g = 0; g < 4; ++g) z[g] = start.z[g * n + j], bias[g] = start.bias[g * n + j];
+      t->lstm_forward(1, bias, z, &c, &tanh_c, &h);
+      t->lstm_backward(1, z, &start.c_prev[j], &tanh_c, &start.dh[j], &dc, da);
+      CHECK(c == all.c[j]);
+      CHECK(h == all.h[j]);
+      CHECK(tanh_c == all.tanh_c[j]);
+      CHECK(dc == all.dc[j]);
+      for (std::size_t g = 0; g < 4; ++g) {
+        CHECK(z[g] == all.z[g * n + j]);
+        CHECK(da[g] == all.da[g * n + j]);
       }
-      CHECK(y[static_cast<std::size_t>(t * filters + f)] == doctest::Approx(sum).epsilon(1e-5));
     }
   }
 }
 
 TEST_CASE("exp, tanh and sigmoid are exact to a few units in the last place and do not depend on the place") {
   using Function = void (*)(Index, const float*, float*) noexcept;
-  for (const auto* t : tables<float>()) {
+  for (const auto* t : kernel_tables<float>()) {
     const struct {
       Function fast;
       double (*exact)(double);

@@ -3,6 +3,15 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <string_view>
+
+#include "serene/core/gemm.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <immintrin.h>
+#define SERENE_SHA_INSTRUCTIONS
+#endif
 
 namespace serene {
 namespace {
@@ -22,9 +31,52 @@ std::uint32_t big_endian(const std::byte* p) noexcept {
          std::to_integer<std::uint32_t>(p[2]) << 8 | std::to_integer<std::uint32_t>(p[3]);
 }
 
-}  // namespace
+#ifdef SERENE_SHA_INSTRUCTIONS
 
-void Sha256::block(const std::byte* bytes) noexcept {
+// The forced portable kernels do without, so that a test can compare the two.
+bool has_sha_instructions() noexcept {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  const bool sse41 = __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_SSE4_1) != 0;
+  const bool sha = sse41 && __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (b & bit_SHA) != 0;
+  return sha && std::string_view(cpu_kernels()) != "portable";
+}
+
+// The instructions keep the state as (a, b, e, f) and (c, d, g, h) and do four rounds a pair, on four words of the
+// schedule at a time (Intel SDM, SHA256RNDS2, SHA256MSG1, SHA256MSG2).
+__attribute__((target("sha,sse4.1,ssse3"))) void add_blocks_sha(std::uint32_t* state, const std::byte* bytes,
+                                                                std::size_t count) noexcept {
+  const auto load = [](const void* p) __attribute__((target("sha,sse4.1,ssse3"))) {
+    return _mm_loadu_si128(static_cast<const __m128i*>(p));
+  };
+  const __m128i big_endian_words = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
+  const __m128i dcba = _mm_shuffle_epi32(load(state), 0xb1), hgfe = _mm_shuffle_epi32(load(state + 4), 0x1b);
+  __m128i abef = _mm_alignr_epi8(dcba, hgfe, 8), cdgh = _mm_blend_epi16(hgfe, dcba, 0xf0);
+  for (; count > 0; --count, bytes += 64) {
+    const __m128i before0 = abef, before1 = cdgh;
+    __m128i w[4];
+    for (std::size_t g = 0; g < 16; ++g) {
+      __m128i& words = w[g % 4];
+      if (g < 4) {
+        words = _mm_shuffle_epi8(load(bytes + 16 * g), big_endian_words);
+      } else {
+        const __m128i last = w[(g + 3) % 4];
+        words = _mm_sha256msg1_epu32(words, w[(g + 1) % 4]);
+        words = _mm_sha256msg2_epu32(_mm_add_epi32(words, _mm_alignr_epi8(last, w[(g + 2) % 4], 4)), last);
+      }
+      const __m128i keyed = _mm_add_epi32(words, load(round_constants.data() + 4 * g));
+      cdgh = _mm_sha256rnds2_epu32(cdgh, abef, keyed);
+      abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(keyed, 0x0e));
+    }
+    abef = _mm_add_epi32(abef, before0), cdgh = _mm_add_epi32(cdgh, before1);
+  }
+  const __m128i feba = _mm_shuffle_epi32(abef, 0x1b), dchg = _mm_shuffle_epi32(cdgh, 0xb1);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(state), _mm_blend_epi16(feba, dchg, 0xf0));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(state + 4), _mm_alignr_epi8(dchg, feba, 8));
+}
+
+#endif
+
+void add_block(std::uint32_t* state, const std::byte* bytes) noexcept {
   std::array<std::uint32_t, 64> w;
   for (std::size_t i = 0; i < 16; ++i) w[i] = big_endian(bytes + 4 * i);
   for (std::size_t i = 16; i < 64; ++i) {
@@ -32,7 +84,8 @@ void Sha256::block(const std::byte* bytes) noexcept {
     const std::uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
     w[i] = w[i - 16] + s0 + w[i - 7] + s1;
   }
-  auto [a, b, c, d, e, f, g, h] = state_;
+  std::uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+  std::uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
   for (std::size_t i = 0; i < 64; ++i) {
     const std::uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
     const std::uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + round_constants[i] + w[i];
@@ -41,7 +94,17 @@ void Sha256::block(const std::byte* bytes) noexcept {
     h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
   }
   const std::array<std::uint32_t, 8> step = {a, b, c, d, e, f, g, h};
-  for (std::size_t i = 0; i < 8; ++i) state_[i] += step[i];
+  for (std::size_t i = 0; i < 8; ++i) state[i] += step[i];
+}
+
+}  // namespace
+
+void Sha256::add_blocks(const std::byte* bytes, std::size_t count) noexcept {
+#ifdef SERENE_SHA_INSTRUCTIONS
+  static const bool fast = has_sha_instructions();
+  if (fast) return add_blocks_sha(state_.data(), bytes, count);
+#endif
+  for (; count > 0; --count, bytes += 64) add_block(state_.data(), bytes);
 }
 
 void Sha256::update(std::span<const std::byte> bytes) noexcept {
@@ -52,10 +115,12 @@ void Sha256::update(std::span<const std::byte> bytes) noexcept {
     pending_bytes_ += take;
     bytes = bytes.subspan(take);
     if (pending_bytes_ < pending_.size()) return;
-    block(pending_.data());
+    add_blocks(pending_.data(), 1);
     pending_bytes_ = 0;
   }
-  for (; bytes.size() >= pending_.size(); bytes = bytes.subspan(pending_.size())) block(bytes.data());
+  const std::size_t whole = bytes.size() / pending_.size();
+  add_blocks(bytes.data(), whole);
+  bytes = bytes.subspan(whole * pending_.size());
   if (!bytes.empty()) std::memcpy(pending_.data(), bytes.data(), bytes.size());
   pending_bytes_ = bytes.size();
 }

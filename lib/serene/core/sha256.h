@@ -26,7 +26,7 @@ class Sha256 {
   std::string hex() const;  // 64 lower-case hexadecimal digits
 
  private:
-  void block(const std::byte* bytes) noexcept;
+  void add_blocks(const std::byte* bytes, std::size_t count) noexcept;  // of 64 bytes
 
   std::array<std::uint32_t, 8> state_ = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au,
                                          0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
