@@ -188,7 +188,7 @@ void check_gradients(const GoldenCase& c, Limits<S>& limits, const Model<S>& pla
       static_cast<S>(loss.run<S>(x.shape.batch, logits.data, targets, loss.divisor<S>(x.shape.batch, targets),
                                  {.losses = nullptr, .probabilities = nullptr, .gradient = dlogits.data()}));
   limits.close("train.out.loss", &value, limits.float_limit("loss_rtol", 1e-4), 0);
-  const auto grads = run.backward(params, dlogits.data());
+  const auto grads = run.backward(dlogits.data());
   for (const ParameterEntry& e : model.layout().entries) {
     if (e.spec.trainable) limits.scaled("grad_param." + e.name, grads.data() + e.offset);
   }
@@ -230,7 +230,7 @@ void check_adam(const GoldenCase& c, Limits<S>& limits, const Model<S>& model, s
   };
   for (std::size_t t = 0; t < expected.size(); ++t) {
     compare(losses, static_cast<Index>(t), forward(), expected[t]);
-    const auto grads = run.backward(params, dlogits.data());
+    const auto grads = run.backward(dlogits.data());
     adam.step(params.data(), grads.data(), config.learning_rate, pool);
     run.commit(params);
   }

@@ -48,8 +48,7 @@ void run_lstm_states(const Lstm<S>& layer, const GoldenCase& c, GoldenCheck<S>& 
   };
   const std::vector<S> h0 = optional("in.h0"), c0 = optional("in.c0");
   std::vector<S> h(h0.size()), cell(h0.size()), dh0(h0.size()), dc0(h0.size());
-  run.frame.saved = run.saved.data();
-  run.frame.scratch = run.scratch.data();
+  run.prepare();
   std::vector<Index> lengths = c.lengths();
   const Index* masks = lengths.empty() ? nullptr : lengths.data();
   const SeqView<const S> x{run.x.data(), in, masks};
@@ -64,8 +63,9 @@ void run_lstm_states(const Lstm<S>& layer, const GoldenCase& c, GoldenCheck<S>& 
   std::vector<Index> offsets;
   for (std::size_t i = 0; i < run.specs().size(); ++i) offsets.push_back(run.gradient(i) - run.grads.data());
   run.poison_scratch();
-  layer.backward_from(run.const_params(), x, {run.dy.data(), run.plan().out, masks}, {run.dx.data(), in, masks},
-                      run.frame, {run.grads.data(), offsets.data()}, {dh.data(), dc.data()}, {dh0.data(), dc0.data()});
+  layer.backward_from(x, {run.y.data(), run.plan().out, masks}, {run.dy.data(), run.plan().out, masks},
+                      {run.dx.data(), in, masks}, run.frame, {run.grads.data(), offsets.data()}, {dh.data(), dc.data()},
+                      {dh0.data(), dc0.data()});
   check.equal("grad_in.x", run.dx.data(), run.dx.size());
   if (c.has("grad_in.h0")) check.equal("grad_in.h0", dh0.data(), states);
   if (c.has("grad_in.c0")) check.equal("grad_in.c0", dc0.data(), states);

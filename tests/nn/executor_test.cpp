@@ -51,7 +51,7 @@ PassResult<S> training_pass(const Model<S>& model, const TestBatch<S>& batch, co
                   pool);
   const auto y = run.forward(r.params, batch.view(), 9, 4);
   r.logits.assign(y.data, y.data + y.shape.size());
-  const auto g = run.backward(r.params, test::normal_vector<S>(3, y.shape.size()).data());
+  const auto g = run.backward(test::normal_vector<S>(3, y.shape.size()).data());
   r.grads.assign(g.begin(), g.end());
   const auto dx = run.input_gradient();
   for (Index b = 0; b < batch.shape.batch; ++b) {  // valid frames alone: comparable for any padding
@@ -147,10 +147,10 @@ TEST_CASE("executor: batches smaller than the plan, one after another, leave no 
     const auto params = test::test_params(model, 5);
     const auto dy = test::normal_vector<float>(3, 9 * model.output_channels());
     run.forward(params, large.view(), 1, 1);
-    run.backward(params, dy.data());
+    run.backward(dy.data());
     const auto y = run.forward(params, small.view(), 9, 4);
     const std::vector<float> logits(y.data, y.data + y.shape.size());
-    const auto g = run.backward(params, dy.data());
+    const auto g = run.backward(dy.data());
     const auto expected = training_pass(model, small, {});
     CHECK_MESSAGE(same_bits(logits, expected.logits), name);
     CHECK_MESSAGE(same_bits(std::vector<float>(g.begin(), g.end()), expected.grads), name);
@@ -196,7 +196,7 @@ TEST_CASE("executor: moving statistics change in commit alone, and nothing else 
     ThreadPool pool(2);
     Executor<float> run(model, {.mode = Mode::training, .max_batch = 7, .max_time = 17, .shard = 3}, pool);
     const auto y = run.forward(params, batch.view(), 1, 1);
-    run.backward(params, test::normal_vector<float>(3, y.shape.size()).data());
+    run.backward(test::normal_vector<float>(3, y.shape.size()).data());
     CHECK_MESSAGE(same_bits(before, params), name);
     run.commit(params);
     for (const ParameterEntry& e : model.layout().entries) {
@@ -228,7 +228,7 @@ TEST_CASE("executor: forward, backward and commit do not allocate") {
     const long before = test::allocations();
     run.forward(params, batch.view(), 1, 1);
     const long forward = test::allocations();
-    run.backward(params, dy.data());
+    run.backward(dy.data());
     const long backward = test::allocations();
     run.commit(params);
     inference.forward(params, batch.view());
@@ -267,10 +267,10 @@ TEST_CASE("executor: what does not fit the plan is refused") {
   throws({1, 10, 39, {10, 10}});
   const TestBatch<float> good(1, 10, 40, {10, 10});
   CHECK_THROWS_AS(run.forward(std::span<const float>(params).first(10), good.view()), Error);
-  CHECK_THROWS_AS(run.backward(params, params.data()), Error);  // a plan for inference
+  CHECK_THROWS_AS(run.backward(params.data()), Error);  // a plan for inference
   CHECK_THROWS_AS(Executor<float>(model, {.max_batch = 0, .max_time = 10}, pool), Error);
   CHECK_THROWS_AS(Executor<float>(model, {.max_batch = 1, .max_time = 0}, pool), Error);
-  CHECK_THROWS_AS(Executor<float>(model, {.max_batch = 1, .max_time = 10, .shard = 0}, pool), Error);
+  CHECK_THROWS_AS(Executor<float>(model, {.max_batch = 1, .max_time = 10, .shard = -1}, pool), Error);
   CHECK_NOTHROW(run.forward(params, good.view()));
 }
 

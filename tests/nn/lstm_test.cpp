@@ -125,8 +125,7 @@ TEST_CASE("lstm: a sequence cut in two with the state handed over is the whole s
   whole.forward();
   double state[2][6];
   const auto call = [&](LayerRunner<double>& run, LstmState<const double> from, LstmState<double> to) {
-    run.frame.saved = run.saved.data();
-    run.frame.scratch = run.scratch.data();
+    run.prepare();
     layer.forward_from(run.const_params(), {run.x.data(), run.in(), nullptr}, {run.y.data(), run.plan().out, nullptr},
                        run.frame, from, to);
   };

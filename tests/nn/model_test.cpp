@@ -48,7 +48,7 @@ class WholeModel {
   // At least `least` elements of every trainable tensor and of every sample.
   GradientReport check(std::size_t least) {
     loss();
-    const auto g = run_.backward(params_, dlogits_.data());
+    const auto g = run_.backward(dlogits_.data());
     const std::vector<double> grads(g.begin(), g.end());
     const auto in = run_.input_gradient();
     const std::vector<double> dx(in.data, in.data + in.shape.size());

@@ -6,6 +6,7 @@
 #include "serene/core/vector_math.h"
 #include "serene/core/wide_loop.h"
 #include "serene/nn/sequence_ops.h"
+#include "serene/nn/softmax.h"
 
 namespace serene {
 
@@ -18,11 +19,15 @@ constexpr double sqrt_2_over_pi = 0.79788456080286535588;
 constexpr double gelu_cubic = 0.044715;
 constexpr Index block = 256;  // elements worked on at a time through a buffer on the stack
 
-// tanh of it is +-1 exactly beyond |z| = 10, so that z^3 need not overflow.
+// (1 + tanh(a)) / 2 = sigmoid(2 a), which is exact to the last bits where 1 + tanh(a) would cancel. z beyond the limit
+// gives 0 or 1 exactly, so that z^3 need not overflow.
+constexpr double gelu_limit = 22;
+
+// 2 a for gelu_tanh.
 template <class S>
 S gelu_argument(S z) {
-  const S c = std::min(std::max(z, S(-10)), S(10));
-  return S(sqrt_2_over_pi) * (c + S(gelu_cubic) * c * c * c);
+  const S c = std::min(std::max(z, S(-gelu_limit)), S(gelu_limit));
+  return S(2 * sqrt_2_over_pi) * (c + S(gelu_cubic) * c * c * c);
 }
 
 // Calls f(first, count) over blocks of n elements.
@@ -33,25 +38,25 @@ void in_blocks(Index n, F&& f) {
 
 template <class S>
 void gelu_tanh_forward(Index n, S* z) {
-  S t[block];
+  S s[block];
   in_blocks(n, [&](Index at, Index count) {
     S* v = z + at;
-    for (Index i = 0; i < count; ++i) t[i] = gelu_argument(v[i]);
-    vec_tanh(count, t, t);
-    for (Index i = 0; i < count; ++i) v[i] = S(0.5) * v[i] * (S(1) + t[i]);
+    for (Index i = 0; i < count; ++i) s[i] = gelu_argument(v[i]);
+    vec_sigmoid(count, s, s);
+    for (Index i = 0; i < count; ++i) v[i] *= s[i];
   });
 }
 
 template <class S>
 void gelu_tanh_backward(Index n, const S* z, const S* dy, S* dz) {
-  S t[block];
+  S s[block];
   in_blocks(n, [&](Index at, Index count) {
-    for (Index i = 0; i < count; ++i) t[i] = gelu_argument(z[at + i]);
-    vec_tanh(count, t, t);
+    for (Index i = 0; i < count; ++i) s[i] = gelu_argument(z[at + i]);
+    vec_sigmoid(count, s, s);
     for (Index i = 0; i < count; ++i) {
-      const S v = z[at + i], c = std::min(std::max(v, S(-10)), S(10));
-      const S slope = S(sqrt_2_over_pi) * (S(1) + S(3 * gelu_cubic) * c * c);
-      dz[at + i] = dy[at + i] * S(0.5) * ((S(1) + t[i]) + v * (S(1) - t[i] * t[i]) * slope);
+      const S v = z[at + i], c = std::min(std::max(v, S(-gelu_limit)), S(gelu_limit));
+      const S slope = S(2 * sqrt_2_over_pi) * (S(1) + S(3 * gelu_cubic) * c * c);
+      dz[at + i] = dy[at + i] * (s[i] + v * (s[i] * (S(1) - s[i])) * slope);
     }
   });
 }
@@ -75,15 +80,6 @@ void swish_backward(Index n, const S* z, const S* dy, S* dz) {
 }
 
 template <class S>
-void softmax_row(Index n, S* z) {
-  const S top = *std::max_element(z, z + n);
-  for (Index c = 0; c < n; ++c) z[c] -= top;
-  vec_exp(n, z, z);
-  const S scale = static_cast<S>(1 / sum_over(n, [&](Index c) { return static_cast<double>(z[c]); }));
-  for (Index c = 0; c < n; ++c) z[c] *= scale;
-}
-
-template <class S>
 void log_softmax_row(Index n, S* z) {
   const S top = *std::max_element(z, z + n);
   S e[block];
@@ -95,14 +91,6 @@ void log_softmax_row(Index n, S* z) {
   });
   const S shift = static_cast<S>(std::log(sum));
   for (Index c = 0; c < n; ++c) z[c] = (z[c] - top) - shift;
-}
-
-// dz = y (dy - sum dy y)
-template <class S>
-void softmax_row_backward(Index n, const S* y, const S* dy, S* dz) {
-  const S dot =
-      static_cast<S>(sum_over(n, [&](Index c) { return static_cast<double>(dy[c]) * static_cast<double>(y[c]); }));
-  for (Index c = 0; c < n; ++c) dz[c] = y[c] * (dy[c] - dot);
 }
 
 // dz = dy - e^y sum dy
@@ -174,7 +162,7 @@ void activate(Activation a, Index rows, Index channels, S* z) noexcept {
       swish_forward(n, z);
       break;
     case Activation::softmax:
-      for (Index r = 0; r < rows; ++r) softmax_row(channels, z + r * channels);
+      for (Index r = 0; r < rows; ++r) softmax_row(channels, S(1), z + r * channels);
       break;
     case Activation::log_softmax:
       for (Index r = 0; r < rows; ++r) log_softmax_row(channels, z + r * channels);
@@ -230,7 +218,7 @@ void activate_backward(Activation a, Index rows, Index channels, const S* z, con
       swish_backward(n, z, dy, dz);
       break;
     case Activation::softmax:
-      for (Index r = 0; r < n; r += channels) softmax_row_backward(channels, y + r, dy + r, dz + r);
+      for (Index r = 0; r < n; r += channels) softmax_row_backward(channels, S(1), y + r, dy + r, dz + r);
       break;
     case Activation::log_softmax:
       for (Index r = 0; r < n; r += channels) log_softmax_row_backward(channels, y + r, dy + r, dz + r);
@@ -239,30 +227,14 @@ void activate_backward(Activation a, Index rows, Index channels, const S* z, con
 }
 
 template <class S>
-void add_bias_activate(Activation a, Index rows, Index channels, const S* bias, S* y, S* pre) noexcept {
-  if (a == Activation::relu && bias != nullptr && pre == nullptr) {
-    wide_loop([=]() SERENE_WIDE {
-      for (Index r = 0; r < rows; ++r) {
-        S* row = y + r * channels;
-#pragma GCC ivdep
-        for (Index c = 0; c < channels; ++c) {
-          const S z = row[c] + bias[c];
-          row[c] = z < S(0) ? S(0) : z;
-        }
-      }
-    });
-    return;
-  }
-  for (Index r = 0; bias != nullptr && r < rows; ++r) {
-    S* row = y + r * channels;
-    for (Index c = 0; c < channels; ++c) row[c] += bias[c];
-  }
+void finish_activation(Activation a, Index rows, Index channels, S* y, S* pre) noexcept {
+  if (a == Activation::linear || a == Activation::relu) return;  // the epilogue did it
   if (pre != nullptr) std::copy_n(y, rows * channels, pre);
   activate(a, rows, channels, y);
 }
 
 template <class S>
-void add_bias_activate_backward(Activation a, Index rows, Index channels, const S* pre, const S* y, const S* dy, S* dz,
+void finish_activation_backward(Activation a, Index rows, Index channels, const S* pre, const S* y, const S* dy, S* dz,
                                 S* dbias) noexcept {
   if (a == Activation::relu && dbias != nullptr) {
     wide_loop([=]() SERENE_WIDE {
@@ -316,8 +288,8 @@ void ActivationLayer<S>::backward(Params<const S>, SeqView<const S> x, SeqView<c
 #define SERENE_INSTANTIATE(S)                                                                                        \
   template void activate(Activation, Index, Index, S*) noexcept;                                                     \
   template void activate_backward(Activation, Index, Index, const S*, const S*, const S*, S*) noexcept;              \
-  template void add_bias_activate(Activation, Index, Index, const S*, S*, S*) noexcept;                              \
-  template void add_bias_activate_backward(Activation, Index, Index, const S*, const S*, const S*, S*, S*) noexcept; \
+  template void finish_activation(Activation, Index, Index, S*, S*) noexcept;                                        \
+  template void finish_activation_backward(Activation, Index, Index, const S*, const S*, const S*, S*, S*) noexcept; \
   template class ActivationLayer<S>;
 SERENE_INSTANTIATE(float)
 SERENE_INSTANTIATE(double)

@@ -45,15 +45,20 @@ void activate(Activation a, Index rows, Index channels, S* z) noexcept;
 template <class S>
 void activate_backward(Activation a, Index rows, Index channels, const S* z, const S* y, const S* dy, S* dz) noexcept;
 
-// The end of a layer with weights, in one pass: y (rows, channels) holds the products and becomes a(y + bias).
-// bias may be nullptr; pre (may be nullptr) receives y + bias.
+// The end of a layer with weights: y = a(x W + b). epilogue_of() goes into the product, finish_activation() over its
+// result y (rows, channels), contiguous. bias may be nullptr; pre (may be nullptr) receives x W + b, and must be
+// nullptr unless activation_needs_input(a).
 template <class S>
-void add_bias_activate(Activation a, Index rows, Index channels, const S* bias, S* y, S* pre) noexcept;
+Epilogue<S> epilogue_of(Activation a, const S* bias) noexcept {
+  return {.bias = bias, .relu = a == Activation::relu};
+}
+template <class S>
+void finish_activation(Activation a, Index rows, Index channels, S* y, S* pre) noexcept;
 
 // Its gradient: dz = a'(z) dy and dbias += sum of dz over the rows (dbias may be nullptr). pre, y: of
-// add_bias_activate.
+// finish_activation.
 template <class S>
-void add_bias_activate_backward(Activation a, Index rows, Index channels, const S* pre, const S* y, const S* dy, S* dz,
+void finish_activation_backward(Activation a, Index rows, Index channels, const S* pre, const S* y, const S* dy, S* dz,
                                 S* dbias) noexcept;
 
 // y = a(x) on the valid frames. (B,T,C) -> (B,T,C)
@@ -68,6 +73,8 @@ class ActivationLayer final : public Layer<S> {
   void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept override;
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
+
+  Activation activation() const noexcept { return activation_; }
 
  private:
   Activation activation_;

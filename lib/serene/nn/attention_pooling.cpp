@@ -2,9 +2,8 @@
 
 #include <cmath>
 
-#include "serene/nn/scaled_dot_product.h"
-#include "serene/nn/slices.h"
-#include "serene/nn/valid_frames.h"
+#include "serene/nn/products.h"
+#include "serene/nn/softmax.h"
 
 namespace serene {
 namespace {
@@ -44,17 +43,14 @@ struct AttentionPooling<S>::Rows {
 
 template <class S>
 struct AttentionPooling<S>::BackwardScratch {
-  BackwardScratch(Slices<S>& slices, Shape in, Index units) {
-    const Index rows = in.batch * in.time;
-    de = slices.take(rows);
-    dz = slices.take(rows * units);
-    w = slices.take(in.channels);
-    sums = slices.take(units);
-    gathered = slices.take(rows * in.channels);
-    work = slices.take(std::max(
-        {packed_size<S>(rows, units), packed_size<S>(units, in.channels), packed_size<S>(in.channels, units)}));
-  }
-  S *de, *dz, *w, *sums, *gathered, *work;
+  BackwardScratch(Slices<S>& slices, Shape in, Index units)
+      : de(slices.take(in.batch * in.time)),
+        dz(slices.take(in.batch * in.time * units)),
+        w(slices.take(in.channels)),
+        sums(slices.take(units)),
+        product(slices, in.batch * in.time, in.channels, units) {}
+  S *de, *dz, *w, *sums;
+  ProductScratch<S> product;
 };
 
 template <class S>
@@ -84,11 +80,10 @@ Plan AttentionPooling<S>::plan(Shape in, Mode mode) const {
         .got(to_string(in));
   Slices<S> rows(nullptr), backward(nullptr);
   Rows(rows, in, units_);
-  BackwardScratch(backward, in, units_);  // its `work` serves forward too
-  const bool keep = mode == Mode::training;
-  return {.out = {in.batch, 1, statistics_ ? 2 * in.channels : in.channels},
-          .saved = keep ? rows.used() : 0,
-          .scratch = backward.used() + (keep ? 0 : rows.used())};
+  const Shape out{in.batch, 1, statistics_ ? 2 * in.channels : in.channels};
+  if (mode == Mode::inference) return {.out = out, .saved = 0, .scratch = rows.used()};
+  BackwardScratch(backward, in, units_);
+  return {.out = out, .saved = rows.used(), .scratch = backward.used()};
 }
 
 template <class S>
@@ -98,22 +93,36 @@ double AttentionPooling<S>::multiply_adds(Shape in) const {
 }
 
 template <class S>
+Index AttentionPooling<S>::packed_weights_size(const Packing& packing) const {
+  const Index backward =
+      packing.mode == Mode::training ? part_size(packed_size<S>(units_, in_channels_, packing.precision)) : 0;
+  return part_size(packed_size<S>(in_channels_, units_, packing.precision)) + backward;
+}
+
+template <class S>
+void AttentionPooling<S>::pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept {
+  Slices<S> slices(packed);
+  pack(Trans::no, in_channels_, units_, p[0], units_,
+       slices.take(packed_size<S>(in_channels_, units_, packing.precision)), packing.precision);
+  if (packing.mode != Mode::training) return;
+  pack(Trans::yes, units_, in_channels_, p[0], units_,
+       slices.take(packed_size<S>(units_, in_channels_, packing.precision)), packing.precision);
+}
+
+template <class S>
 void AttentionPooling<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y,
                                   const Frame<S>& f) const noexcept {
   const Index channels = in_channels_, time = x.shape.time;
-  Slices<S> saved(f.saved), scratch(f.scratch);
-  const BackwardScratch s(scratch, x.shape, units_);
-  const Rows rows(f.mode == Mode::training ? saved : scratch, x.shape, units_);
-  pack(Trans::no, channels, units_, p[0], units_, s.work);
+  Slices<S> slices(f.mode == Mode::training ? f.saved : f.scratch);
+  const Rows rows(slices, x.shape, units_);
+  const Epilogue<S> bias{.bias = p[1]};
   std::fill_n(rows.a, x.shape.batch * time, S(0));
   std::fill_n(y.data, y.shape.size(), S(0));
   for (Index b = 0; b < x.shape.batch; ++b) {
     const Index length = x.length(b);
     S* u = rows.u + b * time * units_;
     S* a = rows.a + b * time;
-    gemm_packed(Trans::no, length, units_, channels, x.sample(b), channels, s.work, false, u, units_);
-    for (Index t = 0; t < length; ++t)
-      for (Index j = 0; j < units_; ++j) u[t * units_ + j] += p[1][j];
+    gemm_packed(Trans::no, length, units_, channels, x.sample(b), channels, f.packed, false, u, units_, bias);
     vec_tanh(length * units_, u, u);
     for (Index t = 0; t < length; ++t)
       a[t] =
@@ -128,7 +137,7 @@ void AttentionPooling<S>::forward(Params<const S> p, SeqView<const S> x, SeqView
 template <class S>
 void AttentionPooling<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy,
                                    SeqView<S> dx, const Frame<S>& f, Params<S> grads) const noexcept {
-  const Index channels = in_channels_, time = x.shape.time, rows = valid_rows(x);
+  const Index channels = in_channels_, time = x.shape.time;
   Slices<S> saved(f.saved), scratch(f.scratch);
   const BackwardScratch s(scratch, x.shape, units_);
   const Rows kept(saved, x.shape, units_);
@@ -145,16 +154,13 @@ void AttentionPooling<S>::backward(Params<const S> p, SeqView<const S> x, SeqVie
   }
   for (Index j = 0; j < units_; ++j) grads[2][j] += s.sums[j];
   if (dx.data != nullptr) {
-    pack(Trans::yes, units_, channels, p[0], units_, s.work);
+    const S* transposed = f.packed + part_size(packed_size<S>(channels, units_, f.precision));
     for_valid_rows(x, [&](Index first, Index n) {
-      gemm_packed(Trans::no, n, channels, units_, s.dz + first * units_, units_, s.work, true,
+      gemm_packed(Trans::no, n, channels, units_, s.dz + first * units_, units_, transposed, true,
                   dx.data + first * channels, channels);
     });
   }
-  const S* dz = gather_valid<S>(x, units_, s.dz, s.dz);
-  const S* from = gather_valid<S>(x, channels, x.data, s.gathered);
-  gemm(Trans::yes, Trans::no, channels, units_, rows, from, channels, dz, units_, true, grads[0], units_, s.work);
-  add_column_sums(rows, units_, dz, s.sums, grads[1]);
+  add_products<S>(x, {{channels, x.data, grads[0]}}, units_, s.dz, grads[1], s.product, f.precision);
 }
 
 // Through the weighted sums: de, and the part of dx that does not pass the scores.
@@ -181,7 +187,7 @@ void AttentionPooling<S>::pool_backward(SeqView<const S> x, SeqView<const S> y, 
       for (Index c = 0; c < channels && dx.data != nullptr; ++c)
         dx.frame(b, t)[c] = a[t] * (g[c] + 2 * s.w[c] * (row[c] - mu[c]));
     }
-    softmax_row_backward(x.length(b), S(1), a, de);
+    softmax_row_backward(x.length(b), S(1), a, de, de);
   }
 }
 

@@ -28,6 +28,8 @@ class AttentionPooling : public Layer<S> {
   Plan plan(Shape in, Mode mode) const override;
   Index out_length(Index) const override { return 1; }
   double multiply_adds(Shape in) const override;
+  Index packed_weights_size(const Packing& packing) const override;
+  void pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept override;
 
   // a (B,T) after a forward pass in training mode; zero for padded frames.
   static const S* weights(const Frame<S>& f) { return f.saved; }

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "serene/nn/sequence_ops.h"
+#include "serene/nn/slices.h"
 
 namespace serene {
 
@@ -96,7 +97,7 @@ template <class S>
 void BatchNorm<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
   const S *mean = p[2], *variance = p[3];
   if (f.mode == Mode::training) {
-    Parts<S> saved(f.saved);
+    Slices<S> saved(f.saved);
     S *batch_mean = saved.take(channels_), *batch_variance = saved.take(channels_);
     batch_statistics(x, batch_mean, batch_variance);
     *saved.take(1) = valid_frames(x) > 0 ? S(1) : S(0);
@@ -122,7 +123,7 @@ void BatchNorm<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const
   const bool training = f.mode == Mode::training;
   const S* mean = training ? f.saved : p[2];
   const S* variance = training ? f.saved + part_size(channels_) : p[3];
-  Parts<S> parts(f.scratch);
+  Slices<S> parts(f.scratch);
   // dx = a (dy - shift - (x - mean) slope)
   S *a = parts.take(channels_), *shift = parts.take(channels_), *slope = parts.take(channels_);
   const double per_frame = 1.0 / static_cast<double>(std::max<Index>(valid_frames(x), 1));
@@ -159,7 +160,7 @@ void BatchNorm<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const
 template <class S>
 void BatchNorm<S>::commit(const Frame<S>& f, Params<S> p) const noexcept {
   if (f.mode != Mode::training) return;
-  Parts<S> saved(f.saved);
+  Slices<S> saved(f.saved);
   const S* batch[] = {saved.take(channels_), saved.take(channels_)};
   if (*saved.take(1) == S(0)) return;
   for (int i = 0; i < 2; ++i) {

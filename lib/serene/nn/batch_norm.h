@@ -34,6 +34,8 @@ class BatchNorm final : public Layer<S> {
                 const Frame<S>& f, Params<S> grads) const noexcept override;
   void commit(const Frame<S>& f, Params<S> p) const noexcept override;
 
+  double epsilon() const noexcept { return epsilon_; }
+
  private:
   Index channels_;
   double momentum_, epsilon_;

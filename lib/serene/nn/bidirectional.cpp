@@ -59,6 +59,22 @@ Plan Bidirectional<S>::plan(Shape in, Mode mode) const {
 }
 
 template <class S>
+void Bidirectional<S>::pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept {
+  forward_->pack_weights(p, packing, packed);
+  backward_->pack_weights({p.base, p.offsets + forward_parameters_}, packing,
+                          packed + part_size(forward_->packed_weights_size(packing)));
+}
+
+// The frame of the backward layer behind that of the forward layer.
+template <class S>
+Frame<S> Bidirectional<S>::backward_frame(const Frame<S>& forward, const Plan& forward_plan) const noexcept {
+  Frame<S> f = forward;
+  f.saved += part_size(forward_plan.saved);
+  f.packed += part_size(forward_->packed_weights_size({f.mode, f.precision}));
+  return f;
+}
+
+template <class S>
 void Bidirectional<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
   const Plan fw = forward_->plan(x.shape, f.mode), bw = backward_->plan(x.shape, f.mode);
   Slices<S> slices(f.scratch);
@@ -68,8 +84,7 @@ void Bidirectional<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S>
   inner.scratch = s.inner;
   forward_->forward(p, x, {s.y, fw.out, y.lengths}, inner);
   copy_columns(rows, fw.out.channels, s.y, fw.out.channels, y.data, y.shape.channels);
-  inner.saved = f.saved + part_size(fw.saved);
-  backward_->forward({p.base, p.offsets + forward_parameters_}, x, {s.y, bw.out, y.lengths}, inner);
+  backward_->forward({p.base, p.offsets + forward_parameters_}, x, {s.y, bw.out, y.lengths}, backward_frame(inner, fw));
   copy_columns(rows, bw.out.channels, s.y, bw.out.channels, y.data + fw.out.channels, y.shape.channels);
 }
 
@@ -89,10 +104,9 @@ void Bidirectional<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<c
   split(0, fw.out.channels);
   forward_->backward(p, x, {s.y, fw.out, y.lengths}, {s.dy, fw.out, y.lengths}, dx, inner, grads);
   split(fw.out.channels, bw.out.channels);
-  inner.saved = f.saved + part_size(fw.saved);
   const bool wanted = dx.data != nullptr;
   backward_->backward({p.base, p.offsets + forward_parameters_}, x, {s.y, bw.out, y.lengths}, {s.dy, bw.out, y.lengths},
-                      {wanted ? s.dx : nullptr, x.shape, x.lengths}, inner,
+                      {wanted ? s.dx : nullptr, x.shape, x.lengths}, backward_frame(inner, fw),
                       {grads.base, grads.offsets + forward_parameters_});
   for (Index i = 0; wanted && i < x.shape.size(); ++i) dx.data[i] += s.dx[i];
 }

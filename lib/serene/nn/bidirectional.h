@@ -25,6 +25,10 @@ class Bidirectional final : public Layer<S> {
   Plan plan(Shape in, Mode mode) const override;
   Index out_length(Index n) const override { return forward_->out_length(n); }
   double multiply_adds(Shape in) const override { return forward_->multiply_adds(in) + backward_->multiply_adds(in); }
+  Index packed_weights_size(const Packing& packing) const override {
+    return part_size(forward_->packed_weights_size(packing)) + backward_->packed_weights_size(packing);
+  }
+  void pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept override;
 
   void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept override;
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
@@ -32,6 +36,7 @@ class Bidirectional final : public Layer<S> {
 
  private:
   struct Scratch;
+  Frame<S> backward_frame(const Frame<S>& forward, const Plan& forward_plan) const noexcept;
 
   LayerPtr<S> forward_, backward_;
   Index forward_parameters_;

@@ -2,43 +2,44 @@
 
 #include <algorithm>
 
-#include "serene/core/gemm.h"
-#include "serene/nn/sequence_ops.h"
+#include "serene/nn/products.h"
 
 namespace serene {
 
+// The kernel packed for the products of forward, one piece behind the other, and in training for that of dx. T: S or
+// const S.
 template <class S>
-struct Conv1D<S>::Sizes {
-  Index rows;            // padded input
-  Index kernel_product;  // one packed piece of the kernel in forward; there are pieces of them
-  Index pieces;
-  Index dz, packed_dz;
-  Index flipped, packed_dx, columns;
-
-  Index forward() const { return part_size(rows) + pieces * part_size(kernel_product); }
-  Index backward() const {
-    return part_size(rows) + part_size(dz) + part_size(packed_dz) + part_size(flipped) + part_size(packed_dx) +
-           part_size(columns);
+template <class T>
+struct Conv1D<S>::Packed {
+  Packed(const Conv1D& layer, Slices<T>& slices, const Packing& packing) {
+    const Index k = layer.window_.size, c = layer.channels_, f = layer.filters_;
+    piece = part_size(packed_size<S>(layer.piece_rows(), f, packing.precision));
+    kernel = slices.take(layer.pieces() * piece);
+    if (packing.mode != Mode::training) return;
+    const bool dense = layer.dense_windows();
+    flipped = dense ? slices.take(k * c * f) : nullptr;
+    back =
+        slices.take(dense ? packed_size<S>(k * f, c, packing.precision) : packed_size<S>(f, k * c, packing.precision));
   }
+  Index piece;
+  T *kernel, *flipped = nullptr, *back = nullptr;  // flipped: room to turn the kernel around while packing
 };
 
+// For one sample of at most `time` frames.
 template <class S>
-typename Conv1D<S>::Sizes Conv1D<S>::sizes(Index time) const {
-  const Index k = window_.size, c = channels_, f = filters_;
-  // No shorter input has more output frames; at least one keeps the sizes free of special cases.
-  const Index out = std::max<Index>(window_.out_length(time), 1);
-  const bool one_product = window_.dilation == 1;
-  Sizes s;
-  s.rows = (std::max<Index>(time, 1) + window_.extent() - 1) * c;
-  s.pieces = one_product ? 1 : k;
-  s.kernel_product = packed_size<S>(one_product ? k * c : c, f);
-  s.dz = dense_windows() ? (time + k - 1) * f : out * f;
-  s.packed_dz = packed_size<S>(out, f);
-  s.flipped = dense_windows() ? k * c * f : 0;
-  s.packed_dx = dense_windows() ? packed_size<S>(k * f, c) : packed_size<S>(f, k * c);
-  s.columns = dense_windows() ? 0 : out * k * c;
-  return s;
-}
+struct Conv1D<S>::Scratch {
+  Scratch(const Conv1D& layer, Slices<S>& slices, Index time, Mode mode) {
+    const Index k = layer.window_.size, c = layer.channels_, f = layer.filters_;
+    // No shorter input has more output frames; at least one keeps the sizes free of special cases.
+    const Index out = std::max<Index>(layer.window_.out_length(time), 1);
+    rows = slices.take((std::max<Index>(time, 1) + layer.window_.extent() - 1) * c);
+    if (mode != Mode::training) return;
+    dz = slices.take(layer.dense_windows() ? (time + k - 1) * f : out * f);
+    packed_dz = slices.take(activation_packed_size<S>(out, f));
+    columns = layer.dense_windows() ? nullptr : slices.take(out * k * c);
+  }
+  S *rows, *dz = nullptr, *packed_dz = nullptr, *columns = nullptr;
+};
 
 template <class S>
 Conv1D<S>::Conv1D(Index channels, Index filters, Window window, Activation activation, bool use_bias)
@@ -75,12 +76,10 @@ Plan Conv1D<S>::plan(Shape in, Mode mode) const {
   }
   Plan plan;
   plan.out = {in.batch, window_.out_length(in.time), filters_};
-  const Sizes s = sizes(in.time);
-  plan.scratch = s.forward();
-  if (mode == Mode::training) {
-    plan.scratch = std::max(plan.scratch, s.backward());
-    if (activation_needs_input(activation_)) plan.saved = plan.out.size();
-  }
+  Slices<S> slices(nullptr);
+  Scratch(*this, slices, in.time, mode);
+  plan.scratch = slices.used();
+  if (mode == Mode::training && activation_needs_input(activation_)) plan.saved = plan.out.size();
   return plan;
 }
 
@@ -104,63 +103,71 @@ const S* Conv1D<S>::padded_input(const S* x, Index n, Index out, S* rows) const 
 }
 
 template <class S>
-void Conv1D<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
-  const Sizes s = sizes(x.shape.time);
-  const bool keep = f.mode == Mode::training && activation_needs_input(activation_);
-  const Index inner = window_.size * channels_ / s.pieces;
-  Parts<S> parts(f.scratch);
-  S* rows = parts.take(s.rows);
-  S* packed = parts.take(s.pieces * part_size(s.kernel_product));
-  for (Index j = 0; j < s.pieces; ++j) {
-    pack(Trans::no, inner, filters_, p[0] + j * inner * filters_, filters_, packed + j * part_size(s.kernel_product));
+Index Conv1D<S>::packed_weights_size(const Packing& packing) const {
+  Slices<S> slices(nullptr);
+  Packed<S>(*this, slices, packing);
+  return slices.used();
+}
+
+template <class S>
+void Conv1D<S>::pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept {
+  Slices<S> slices(packed);
+  const Packed<S> to(*this, slices, packing);
+  for (Index j = 0; j < pieces(); ++j) {
+    pack(Trans::no, piece_rows(), filters_, p[0] + j * piece_rows() * filters_, filters_, to.kernel + j * to.piece,
+         packing.precision);
   }
+  if (packing.mode == Mode::training) pack_input_gradient(p[0], packing, to);
+}
+
+template <class S>
+void Conv1D<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
+  const bool keep = f.mode == Mode::training && activation_needs_input(activation_);
+  const Index inner = piece_rows(), last = pieces() - 1;
+  const Index piece = part_size(packed_size<S>(inner, filters_, f.precision));
+  const Epilogue<S> end = epilogue_of(activation_, use_bias_ ? p[1] : nullptr);
+  Slices<S> slices(f.scratch);
+  const Scratch s(*this, slices, x.shape.time, f.mode);
   for (Index b = 0; b < x.shape.batch; ++b) {
     const Index n = x.length(b), out = out_length(n);
     if (out > 0) {
-      const S* a = padded_input(x.sample(b), n, out, rows);
+      const S* a = padded_input(x.sample(b), n, out, s.rows);
       S* to = y.sample(b);
-      for (Index j = 0; j < s.pieces; ++j) {
+      for (Index j = 0; j <= last; ++j) {
         gemm_packed(Trans::no, out, filters_, inner, a + j * window_.dilation * channels_, window_.stride * channels_,
-                    packed + j * part_size(s.kernel_product), j > 0, to, filters_);
+                    f.packed + j * piece, j > 0, to, filters_, j == last ? end : Epilogue<S>{});
       }
-      S* pre = keep ? f.saved + (to - y.data) : nullptr;
-      add_bias_activate(activation_, out, filters_, use_bias_ ? p[1] : nullptr, to, pre);
+      finish_activation(activation_, out, filters_, to, keep ? f.saved + (to - y.data) : nullptr);
     }
     zero_frames(y, b, out);
   }
 }
 
 template <class S>
-void Conv1D<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
+void Conv1D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                          const Frame<S>& f, Params<S> grads) const noexcept {
-  const Sizes s = sizes(x.shape.time);
-  const Index k = window_.size;
-  const Index inner = k * channels_ / s.pieces;
-  Parts<S> parts(f.scratch);
-  S* rows = parts.take(s.rows);
-  S* dz_rows = parts.take(s.dz);
-  S* packed_dz = parts.take(s.packed_dz);
-  S* flipped = parts.take(s.flipped);
-  S* packed_dx = parts.take(s.packed_dx);
-  S* columns = parts.take(s.columns);
+  const Index k = window_.size, inner = piece_rows();
+  Slices<S> slices(f.scratch);
+  Slices<const S> packed_slices(f.packed);
+  const Scratch s(*this, slices, x.shape.time, f.mode);
+  const Packed<const S> packed(*this, packed_slices, {f.mode, f.precision});
   const bool saved_input = activation_needs_input(activation_);
-  if (dx.data != nullptr) pack_input_gradient(p[0], flipped, packed_dx);
 
   for (Index b = 0; b < x.shape.batch; ++b) {
     const Index n = x.length(b), out = out_length(n);
     if (out > 0) {
       // dz lies where input_gradient wants it: behind the zero frames in front of the flipped windows.
-      S* dz = dz_rows + (dense_windows() ? (k - 1 - window_.left(n)) * filters_ : 0);
+      S* dz = s.dz + (dense_windows() ? (k - 1 - window_.left(n)) * filters_ : 0);
       const Index at = y.sample(b) - y.data;
-      add_bias_activate_backward(activation_, out, filters_, saved_input ? f.saved + at : nullptr, y.data + at,
+      finish_activation_backward(activation_, out, filters_, saved_input ? f.saved + at : nullptr, y.data + at,
                                  dy.data + at, dz, use_bias_ ? grads[1] : nullptr);
-      const S* a = padded_input(x.sample(b), n, out, rows);
-      pack(Trans::no, out, filters_, dz, filters_, packed_dz);
-      for (Index j = 0; j < s.pieces; ++j) {
+      const S* a = padded_input(x.sample(b), n, out, s.rows);
+      pack(Trans::no, out, filters_, dz, filters_, s.packed_dz, activation_precision(f.precision));
+      for (Index j = 0; j < pieces(); ++j) {
         gemm_packed(Trans::yes, inner, filters_, out, a + j * window_.dilation * channels_, window_.stride * channels_,
-                    packed_dz, true, grads[0] + j * inner * filters_, filters_);
+                    s.packed_dz, true, grads[0] + j * inner * filters_, filters_);
       }
-      if (dx.data != nullptr) input_gradient(dz_rows, n, out, packed_dx, columns, dx.sample(b));
+      if (dx.data != nullptr) input_gradient(s.dz, n, out, packed.back, s.columns, dx.sample(b));
     }
     if (dx.data != nullptr) zero_frames(dx, b, out > 0 ? n : 0);
   }
@@ -168,18 +175,18 @@ void Conv1D<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S>
 
 // For overlapping rows of dz: rows c of (k F) with W[k-1-i, c, f] at (i, f). Else W^T as it stands.
 template <class S>
-void Conv1D<S>::pack_input_gradient(const S* kernel, S* flipped, S* packed) const noexcept {
+void Conv1D<S>::pack_input_gradient(const S* kernel, const Packing& packing, const Packed<S>& to) const noexcept {
   const Index k = window_.size;
   if (!dense_windows()) {
-    pack(Trans::yes, filters_, k * channels_, kernel, filters_, packed);
+    pack(Trans::yes, filters_, k * channels_, kernel, filters_, to.back, packing.precision);
     return;
   }
   for (Index c = 0; c < channels_; ++c) {
     for (Index i = 0; i < k; ++i) {
-      std::copy_n(kernel + ((k - 1 - i) * channels_ + c) * filters_, filters_, flipped + (c * k + i) * filters_);
+      std::copy_n(kernel + ((k - 1 - i) * channels_ + c) * filters_, filters_, to.flipped + (c * k + i) * filters_);
     }
   }
-  pack(Trans::yes, k * filters_, channels_, flipped, k * filters_, packed);
+  pack(Trans::yes, k * filters_, channels_, to.flipped, k * filters_, to.back, packing.precision);
 }
 
 // dx of one sample of n frames. With dense windows `dz` has room for n + k - 1 frames around the gradient.

@@ -33,18 +33,27 @@ class Conv1D final : public Layer<S> {
   Plan plan(Shape in, Mode mode) const override;
   Index out_length(Index n) const override { return window_.out_length(n); }
   double multiply_adds(Shape in) const override;
+  Index packed_weights_size(const Packing& packing) const override;
+  void pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept override;
   void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept override;
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
 
+  const Window& window() const noexcept { return window_; }
+  Activation activation() const noexcept { return activation_; }
+  bool use_bias() const noexcept { return use_bias_; }
+
  private:
-  // Scalars of the parts of scratch for inputs of `time` frames.
-  struct Sizes;
-  Sizes sizes(Index time) const;
+  template <class T>
+  struct Packed;
+  struct Scratch;
   const S* padded_input(const S* x, Index n, Index out, S* rows) const noexcept;
-  void pack_input_gradient(const S* kernel, S* flipped, S* packed) const noexcept;
+  void pack_input_gradient(const S* kernel, const Packing& packing, const Packed<S>& to) const noexcept;
   void input_gradient(S* dz, Index n, Index out, const S* packed, S* columns, S* dx) const noexcept;
 
+  // Products of a forward pass, and the rows of the kernel that each of them takes.
+  Index pieces() const { return window_.dilation == 1 ? 1 : window_.size; }
+  Index piece_rows() const { return window_.size * channels_ / pieces(); }
   // dx is one product (else: a product and a scattering sum).
   bool dense_windows() const { return window_.stride == 1 && window_.dilation == 1; }
 

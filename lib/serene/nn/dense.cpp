@@ -2,10 +2,17 @@
 
 #include <algorithm>
 
-#include "serene/core/gemm.h"
-#include "serene/nn/sequence_ops.h"
+#include "serene/nn/products.h"
 
 namespace serene {
+
+template <class S>
+struct Dense<S>::BackwardScratch {
+  BackwardScratch(Slices<S>& slices, Shape in, Index units)
+      : dz(slices.take(in.batch * in.time * units)), product(slices, in.batch * in.time, in.channels, units) {}
+  S* dz;
+  ProductScratch<S> product;
+};
 
 template <class S>
 Dense<S>::Dense(Index channels, Index units, Activation activation, bool use_bias)
@@ -36,12 +43,11 @@ Plan Dense<S>::plan(Shape in, Mode mode) const {
   }
   Plan plan;
   plan.out = {in.batch, in.time, units_};
-  plan.scratch = part_size(packed_size<S>(channels_, units_));
   if (mode == Mode::training) {
-    const Index rows = in.batch * in.time;
+    Slices<S> slices(nullptr);
+    BackwardScratch(slices, in, units_);
     if (activation_needs_input(activation_)) plan.saved = plan.out.size();
-    plan.scratch = std::max(plan.scratch, part_size(rows * units_) + part_size(packed_size<S>(rows, units_)) +
-                                              part_size(packed_size<S>(units_, channels_)));
+    plan.scratch = slices.used();
   }
   return plan;
 }
@@ -52,42 +58,50 @@ double Dense<S>::multiply_adds(Shape in) const {
 }
 
 template <class S>
+Index Dense<S>::packed_weights_size(const Packing& packing) const {
+  const Index backward =
+      packing.mode == Mode::training ? part_size(packed_size<S>(units_, channels_, packing.precision)) : 0;
+  return part_size(packed_size<S>(channels_, units_, packing.precision)) + backward;
+}
+
+template <class S>
+void Dense<S>::pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept {
+  Slices<S> slices(packed);
+  pack(Trans::no, channels_, units_, p[0], units_, slices.take(packed_size<S>(channels_, units_, packing.precision)),
+       packing.precision);
+  if (packing.mode != Mode::training) return;
+  pack(Trans::yes, units_, channels_, p[0], units_, slices.take(packed_size<S>(units_, channels_, packing.precision)),
+       packing.precision);
+}
+
+template <class S>
 void Dense<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
   const bool keep = f.mode == Mode::training && activation_needs_input(activation_);
-  pack(Trans::no, channels_, units_, p[0], units_, f.scratch);
   for_valid_rows(x, [&](Index first, Index rows) {
     S* to = y.data + first * units_;
-    gemm_packed(Trans::no, rows, units_, channels_, x.data + first * channels_, channels_, f.scratch, false, to,
-                units_);
-    add_bias_activate(activation_, rows, units_, use_bias_ ? p[1] : nullptr, to,
-                      keep ? f.saved + first * units_ : nullptr);
+    gemm_packed(Trans::no, rows, units_, channels_, x.data + first * channels_, channels_, f.packed, false, to, units_,
+                epilogue_of(activation_, use_bias_ ? p[1] : nullptr));
+    finish_activation(activation_, rows, units_, to, keep ? f.saved + first * units_ : nullptr);
   });
   zero_padding(y, x);
 }
 
 template <class S>
-void Dense<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
+void Dense<S>::backward(Params<const S>, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                         const Frame<S>& f, Params<S> grads) const noexcept {
-  const Index all_rows = x.shape.batch * x.shape.time;
-  Parts<S> parts(f.scratch);
-  S* dz = parts.take(all_rows * units_);
-  S* packed_dz = parts.take(packed_size<S>(all_rows, units_));
-  S* packed_kernel = parts.take(packed_size<S>(units_, channels_));
+  Slices<S> slices(f.scratch);
+  const BackwardScratch s(slices, x.shape, units_);
   const bool saved_input = activation_needs_input(activation_);
-  if (dx.data != nullptr) pack(Trans::yes, units_, channels_, p[0], units_, packed_kernel);
-
+  const S* transposed = f.packed + part_size(packed_size<S>(channels_, units_, f.precision));
   for_valid_rows(x, [&](Index first, Index rows) {
     const Index at = first * units_;
-    S* d = dz + at;
-    add_bias_activate_backward(activation_, rows, units_, saved_input ? f.saved + at : nullptr, y.data + at,
-                               dy.data + at, d, use_bias_ ? grads[1] : nullptr);
-    const S* input = x.data + first * channels_;
-    gemm(Trans::yes, Trans::no, channels_, units_, rows, input, channels_, d, units_, true, grads[0], units_,
-         packed_dz);
+    finish_activation_backward(activation_, rows, units_, saved_input ? f.saved + at : nullptr, y.data + at,
+                               dy.data + at, s.dz + at, use_bias_ ? grads[1] : nullptr);
     if (dx.data == nullptr) return;
-    gemm_packed(Trans::no, rows, channels_, units_, d, units_, packed_kernel, false, dx.data + first * channels_,
+    gemm_packed(Trans::no, rows, channels_, units_, s.dz + at, units_, transposed, false, dx.data + first * channels_,
                 channels_);
   });
+  add_products<S>(x, {{channels_, x.data, grads[0]}}, units_, s.dz, nullptr, s.product, f.precision);
   if (dx.data != nullptr) zero_padding(dx, x);
 }
 

@@ -24,11 +24,17 @@ class Dense final : public Layer<S> {
   std::vector<ParameterSpec> parameters() const override;
   Plan plan(Shape in, Mode mode) const override;
   double multiply_adds(Shape in) const override;
+  Index packed_weights_size(const Packing& packing) const override;
+  void pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept override;
   void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept override;
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
 
+  Activation activation() const noexcept { return activation_; }
+  bool use_bias() const noexcept { return use_bias_; }
+
  private:
+  struct BackwardScratch;
   Index channels_, units_;
   Activation activation_;
   bool use_bias_;

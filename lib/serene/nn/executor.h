@@ -11,41 +11,52 @@
 #pragma once
 
 #include <limits>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "serene/core/arena.h"
 #include "serene/core/thread_pool.h"
 #include "serene/nn/model.h"
+#include "serene/nn/packed_weights.h"
 
 namespace serene {
 
 struct ExecutorOptions {
   Mode mode = Mode::inference;
   Index max_batch = 1;
-  Index max_time = 1;             // frames
-  Index shard = 8;                // samples that go through the layers together; part of the result's bits in training
-  bool keep_activations = false;  // inference: keep every layer's output for activation(); training always does
-  bool input_gradient = false;    // also the gradient of the input
+  Index max_time = 1;  // frames
+  // Samples that go through the layers together; in training part of the result's bits. 0: 8 in training; in inference
+  // what suits the batch and the threads.
+  Index shard = 0;
+  Precision precision = Precision::full;  // of the products; shared weights say it themselves
+  bool keep_activations = false;          // inference: keep every layer's output for activation(); training always does
+  bool input_gradient = false;            // also the gradient of the input
   std::size_t max_bytes = std::numeric_limits<std::size_t>::max();  // a plan that needs more is refused
 };
 
 template <class S>
 class Executor {
  public:
-  // model and pool must outlive the executor. Throws Error(usage) when the model cannot take the shape or
-  // the plan exceeds max_bytes.
+  // model and pool must outlive the executor. Throws Error(usage) when the model cannot take the shape, the plan
+  // exceeds max_bytes or training is asked for in int8.
   Executor(const Model<S>& model, const ExecutorOptions& options, ThreadPool& pool);
+
+  // The same with weights that somebody else has packed and shares; they say model and precision, and their mode must
+  // be options.mode.
+  Executor(const PackedWeights<S>& weights, const ExecutorOptions& options, ThreadPool& pool);
 
   // x: (batch, time, F) with batch <= max_batch, time <= max_time; x must stay valid until backward has run.
   // Returns the last layer's output (logits), valid until the next forward. seed and step key the random numbers
-  // (dropout).
+  // (dropout). With shared weights.
+  SeqView<const S> forward(SeqView<const S> x, std::uint64_t seed = 0, std::uint64_t step = 0);
+  // With parameters that may have changed since: packs them first. params must stay as they are until backward has run.
   SeqView<const S> forward(std::span<const S> params, SeqView<const S> x, std::uint64_t seed = 0,
                            std::uint64_t step = 0);
 
   // dlogits: (batch, 1, classes). Returns the gradient of every parameter (layout().size scalars), for the last
-  // forward.
-  std::span<const S> backward(std::span<const S> params, const S* dlogits);
+  // forward and its weights.
+  std::span<const S> backward(const S* dlogits);
 
   // Updates moving statistics from the last forward; after the optimizer's step.
   void commit(std::span<S> params) const;
@@ -54,7 +65,8 @@ class Executor {
   SeqView<const S> activation(Index i) const { return view(i + 1); }
   SeqView<const S> input_gradient() const;
 
-  std::size_t bytes() const noexcept { return arena_.bytes(); }
+  // Memory held, packed weights of the executor's own included.
+  std::size_t bytes() const noexcept { return arena_.bytes() + (own_ != nullptr ? own_->bytes() : 0); }
   const ExecutorOptions& options() const noexcept { return options_; }
 
  private:
@@ -64,20 +76,26 @@ class Executor {
   };
 
   void plan();
-  Index shard_count() const { return (batch_ + options_.shard - 1) / options_.shard; }
+  void plan_memory();
+  void check(SeqView<const S> x) const;
+  Index shard_for(Index batch) const;
+  Index shard_count() const { return (batch_ + shard_ - 1) / shard_; }
   bool kept(Index boundary) const;
   SeqView<S> view(Index boundary) const;
   template <class V>
   SeqView<V> slice(SeqView<V> v, Index shard) const;
   Frame<S> frame(Index layer, Index shard, Index worker) const;
-  void forward_run(const Segment& s, Index shard, Index worker, const S* params);
-  void backward_run(const Segment& s, Index shard, Index worker, const S* params);
-  void backward_coupled(const Segment& s, const S* params);
+  Params<const S> params(Index layer) const { return model_.params(layer, weights_->params().data()); }
+  void forward_run(const Segment& s, Index shard, Index worker);
+  void backward_run(const Segment& s, Index shard, Index worker);
+  void backward_coupled(const Segment& s);
   void reduce_gradients();
 
   const Model<S>& model_;
   ExecutorOptions options_;
   ThreadPool& pool_;
+  std::unique_ptr<PackedWeights<S>> own_;
+  const PackedWeights<S>* weights_;
   std::vector<Segment> segments_;
 
   // Offsets in the arena. Boundary 0 is the input, boundary i + 1 the output of layer i; -1: none.
@@ -85,11 +103,11 @@ class Executor {
   std::vector<Index> output_, gradient_;      // per boundary, whole batch
   std::vector<Index> saved_, saved_stride_;   // per layer; stride from shard to shard
   std::vector<Index> scratch_, ping_, pong_;  // per worker
-  std::vector<Index> shard_grads_;            // per shard, then one for the coupling layers
-  Index grads_ = -1;
+  std::vector<Index> shard_grads_;            // per shard
+  Index grads_ = -1;                          // of the coupling layers, then the sum of all
 
   // Of the batch in work.
-  Index batch_ = 0;
+  Index batch_ = 0, shard_ = 0;  // samples of the batch and of a shard
   SeqView<const S> input_;
   std::vector<Shape> shapes_;                // per boundary
   std::vector<std::vector<Index>> lengths_;  // per boundary

@@ -17,33 +17,24 @@
 namespace serene {
 
 template <class S>
-class Gru final : public Layer<S> {
+class Gru final : public RecurrentLayer<S> {
  public:
   // Throws Error(usage) unless in_channels and units are positive.
   Gru(Index in_channels, RecurrentOptions options);
 
-  std::string type() const override { return "gru"; }
-  std::string summary() const override { return recurrent::describe(options_); }
   std::vector<ParameterSpec> parameters() const override;  // kernel, recurrent, bias
   Plan plan(Shape in, Mode mode) const override;
-  Index out_length(Index n) const override { return options_.return_sequences ? n : 1; }
-  double multiply_adds(Shape in) const override;
-  const RecurrentOptions& options() const { return options_; }
 
   void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept override;
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
 
  private:
+  using RecurrentLayer<S>::in_channels_;
+  using RecurrentLayer<S>::options_;
   struct Saved;
   struct ForwardScratch;
   struct BackwardScratch;
-  void walk_back(SeqView<const S> x, SeqView<const S> dy, const Saved& saved, const BackwardScratch& s) const noexcept;
-  void add_parameter_gradients(SeqView<const S> x, const S* h_prev, const BackwardScratch& s,
-                               Params<S> grads) const noexcept;
-
-  Index in_channels_;
-  RecurrentOptions options_;
 };
 
 extern template class Gru<float>;

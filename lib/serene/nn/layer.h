@@ -2,7 +2,7 @@
 //
 // A layer is an immutable description: parameters, activations, scratch and random keys are arguments, so one layer
 // object serves any number of threads at once. The order of calls for one batch is
-//     plan -> forward -> backward -> commit        (inference: plan -> forward)
+//     plan -> pack -> forward -> backward -> commit        (inference: plan and pack once, then forward)
 //
 // Masking. x.lengths[b] = L means that sample b has L valid frames. A layer gives for the frames
 // [0, out_length(L)) of y exactly, bit for bit, what it would give for the sample alone with shape (1, L, C), whatever
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "serene/core/error.h"
+#include "serene/core/gemm.h"
 #include "serene/core/types.h"
 #include "serene/nn/parameter.h"
 
@@ -34,12 +35,21 @@ struct Plan {
   Index scratch = 0;  // contents undefined at the start of every call
 };
 
+// How the weights are packed for the products of a pass.
+struct Packing {
+  Mode mode = Mode::inference;  // training: also what backward needs
+  Precision precision = Precision::full;
+};
+
 // The memory and keys of one call.
 template <class S>
 struct Frame {
   S* saved = nullptr;    // plan().saved scalars, 64-byte aligned; the same memory in forward, backward and commit
   S* scratch = nullptr;  // plan().scratch scalars, 64-byte aligned
+  // The layer's weights as pack_weights() wrote them, for the same parameters, mode and precision.
+  const S* packed = nullptr;
   Mode mode = Mode::inference;
+  Precision precision = Precision::full;  // as packed; products of activations follow it (nn/products.h)
   std::uint64_t seed = 0;  // random numbers are a function of (seed, step, key, sample index in the batch) alone
   std::uint64_t step = 0;
   std::uint64_t key = 0;  // tells the layers of a model apart
@@ -63,6 +73,11 @@ class Layer {
   virtual bool couples_batch(Mode) const { return false; }
   // Multiply-adds of one forward pass over one sample with shape.time valid frames.
   virtual double multiply_adds(Shape) const { return 0; }
+
+  // Scalars of the weights in the form that the products want (core/gemm.h), and their packing: once per step in
+  // training, once per model in inference, then read by every shard and thread through Frame::packed.
+  virtual Index packed_weights_size(const Packing&) const { return 0; }
+  virtual void pack_weights(Params<const S>, const Packing&, S* /*packed*/) const noexcept {}
 
   // Writes all of y.
   virtual void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept = 0;

@@ -69,6 +69,13 @@ class LayerRunner {
     saved.resize(plan_.saved);
     scratch.resize(plan_.scratch);
     frame.mode = mode;
+    packed.resize(layer.packed_weights_size({mode, frame.precision}));
+  }
+
+  // Another number format for the products of the passes.
+  void set_precision(Precision precision) {
+    frame.precision = precision;
+    packed.resize(layer_->packed_weights_size({frame.mode, precision}));
   }
 
   // Random parameters near where training starts (so that moving variances stay positive), inputs and upstream
@@ -96,24 +103,29 @@ class LayerRunner {
     }
   }
 
-  // Leaves nothing to lean on in the memory of a call: NaN in saved, scratch, y and dx.
+  // Leaves nothing to lean on in the memory of a call: NaN in saved, scratch, packed, y and dx.
   void poison() {
     const S nan = std::numeric_limits<S>::quiet_NaN();
     saved.fill(nan);
+    packed.fill(nan);
     poison_scratch();
     y.fill(nan);
     dx.fill(nan);
   }
   void poison_scratch() { scratch.fill(std::numeric_limits<S>::quiet_NaN()); }
 
-  void forward() {
+  // Packs the weights and makes `frame` ready for a call.
+  void prepare() {
     frame.saved = saved.data();
     frame.scratch = scratch.data();
+    layer_->pack_weights(const_params(), {frame.mode, frame.precision}, packed.data());
+    frame.packed = packed.data();
+  }
+  void forward() {
+    prepare();
     layer_->forward(const_params(), x_view(), y_view(), frame);
   }
   void backward(bool want_dx = true) {
-    frame.saved = saved.data();
-    frame.scratch = scratch.data();
     const SeqView<S> to{want_dx ? dx.data() : nullptr, in_, x_view().lengths};
     layer_->backward(const_params(), x_view(), y_view(), {dy.data(), plan_.out, y_view().lengths}, to, frame,
                      {grads.data(), offsets_.data()});
@@ -132,7 +144,7 @@ class LayerRunner {
   S* gradient(std::size_t i) { return grads.data() + offsets_[i]; }
   Params<const S> const_params() { return {params.data(), offsets_.data()}; }
 
-  AlignedVector<S> params, grads, x, y, dy, dx, saved, scratch;
+  AlignedVector<S> params, grads, x, y, dy, dx, saved, scratch, packed;
   Frame<S> frame;
 
  private:

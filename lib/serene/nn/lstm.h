@@ -12,8 +12,8 @@
 //   da_i = dc g i (1-i)    da_f = dc c_{t-1} f (1-f)    da_g = dc i (1-g^2)    da_o = dh tanh(c_t) o (1-o)
 //   dW = sum x_t' da_t     dR = sum h_{t-1}' da_t       db = sum da_t          dx_t = da_t W'
 //
-// Speed: W meets all frames of the call in one product; R, packed once, meets all samples of the call in one product
-// per step; dW, dR and dx are products over all frames at once.
+// Speed: W meets all frames of the call in one product; R meets all samples of the call in one product per step; dW, dR
+// and dx are products over all frames at once. What happens between the products is one kernel (recurrent_kernels.h).
 #pragma once
 
 #include "serene/nn/recurrent.h"
@@ -29,25 +29,20 @@ struct LstmState {
 };
 
 template <class S>
-class Lstm final : public Layer<S> {
+class Lstm final : public RecurrentLayer<S> {
  public:
   // Throws Error(usage) unless in_channels and units are positive.
   Lstm(Index in_channels, RecurrentOptions options);
 
-  std::string type() const override { return "lstm"; }
-  std::string summary() const override { return recurrent::describe(options_); }
   std::vector<ParameterSpec> parameters() const override;  // kernel, recurrent, bias
   Plan plan(Shape in, Mode mode) const override;
-  Index out_length(Index n) const override { return options_.return_sequences ? n : 1; }
-  double multiply_adds(Shape in) const override;
-  const RecurrentOptions& options() const { return options_; }
 
   void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept override {
     forward_from(p, x, y, f, {}, {});
   }
-  void backward(Params<const S> p, SeqView<const S> x, SeqView<const S>, SeqView<const S> dy, SeqView<S> dx,
+  void backward(Params<const S>, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override {
-    backward_from(p, x, dy, dx, f, grads, {}, {});
+    backward_from(x, y, dy, dx, f, grads, {}, {});
   }
 
   // The same with a given initial state, and the state after each sample's last visited frame. `final` may be
@@ -55,18 +50,15 @@ class Lstm final : public Layer<S> {
   void forward_from(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f, LstmState<const S> initial,
                     LstmState<S> final) const noexcept;
   // d_final: gradient that reaches the final state directly; d_initial is overwritten.
-  void backward_from(Params<const S> p, SeqView<const S> x, SeqView<const S> dy, SeqView<S> dx, const Frame<S>& f,
+  void backward_from(SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx, const Frame<S>& f,
                      Params<S> grads, LstmState<const S> d_final, LstmState<S> d_initial) const noexcept;
 
  private:
+  using RecurrentLayer<S>::in_channels_;
+  using RecurrentLayer<S>::options_;
   struct Saved;
   struct ForwardScratch;
   struct BackwardScratch;
-  void add_parameter_gradients(SeqView<const S> x, const S* h_prev, const BackwardScratch& s,
-                               Params<S> grads) const noexcept;
-
-  Index in_channels_;
-  RecurrentOptions options_;
 };
 
 extern template class Lstm<float>;

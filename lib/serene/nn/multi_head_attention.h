@@ -33,6 +33,8 @@ class MultiHeadAttention final : public Layer<S> {
   std::vector<ParameterSpec> parameters() const override;
   Plan plan(Shape in, Mode mode) const override;
   double multiply_adds(Shape in) const override;
+  Index packed_weights_size(const Packing& packing) const override;
+  void pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept override;
 
   // The weights of one head of sample b after a forward pass in training mode: (T,T), rows are queries; zero for padded
   // keys, and for padded queries that are masked.
@@ -45,6 +47,8 @@ class MultiHeadAttention final : public Layer<S> {
                 const Frame<S>& f, Params<S> grads) const noexcept override;
 
  private:
+  template <class T>
+  struct Packed;
   struct Rows;
   struct BackwardScratch;
   enum Part { query, key, value, output };
@@ -54,9 +58,12 @@ class MultiHeadAttention final : public Layer<S> {
   SeqView<const S> query_view(SeqView<const S> x) const {
     return {x.data, x.shape, options_.mask_queries ? x.lengths : nullptr};
   }
-  void project(Params<const S> p, Part part, SeqView<const S> x, Index in, Index out, S* y, S* work) const noexcept;
-  void project_backward(Params<const S> p, Part part, SeqView<const S> x, Index in, Index out, const S* dy, S* dx,
-                        bool add, const BackwardScratch& s, Params<S> grads) const noexcept;
+  // Rows and columns of a part's kernel.
+  Index rows_of(Part part) const { return part == output ? width() : in_channels_; }
+  Index columns_of(Part part) const { return part == output ? in_channels_ : width(); }
+  void project(Params<const S> p, Part part, SeqView<const S> x, S* y, const Frame<S>& f) const noexcept;
+  void project_backward(Part part, SeqView<const S> x, const S* dy, S* dx, bool add, const BackwardScratch& s,
+                        const Frame<S>& f, Params<S> grads) const noexcept;
 
   Index in_channels_;
   MultiHeadAttentionOptions options_;

@@ -1,6 +1,9 @@
 #include "serene/nn/pooling.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <type_traits>
 
 #include "serene/core/wide_loop.h"
 #include "serene/nn/sequence_ops.h"
@@ -19,48 +22,53 @@ Span window_span(const Window& w, Index o, Index left, Index n) {
   return {std::max<Index>(start, 0), std::min(start + w.size, n)};
 }
 
-// best (C) becomes the maximum of frames [first, last) of x (T,C); winner (may be nullptr) the first frame that holds
-// it, counted from `first`. Two passes with one select each, because a compiler turns two selects in one loop into a
-// branch.
+constexpr Index block = 64;  // channels worked on at a time, whose sums or rests lie on the stack
+
+// best (C) becomes the maximum of frames [first, last) of x (T,C); up to five frames in one pass.
 template <class S>
-void max_of_frames(const S* x, Span span, Index channels, S* best, S* winner) {
-  std::copy_n(x + span.first * channels, channels, best);
+void max_of_frames(const S* x, Span span, Index channels, S* best) {
   wide_loop([=]() SERENE_WIDE {
-    for (Index t = span.first + 1; t < span.last; ++t) {
-      const S* row = x + t * channels;
+    const S* from = x + span.first * channels;  // the row that holds the maxima so far
+    Index t = span.first + 1;
+    do {
+      const Index left = span.last - t;
+      // Where fewer than four rows are left, one of them takes part again, which changes nothing.
+      const S* r0 = left > 0 ? x + t * channels : from;
+      const S *r1 = left > 1 ? r0 + channels : r0, *r2 = left > 2 ? r1 + channels : r0,
+              *r3 = left > 3 ? r2 + channels : r0;
 #pragma GCC ivdep
       for (Index c = 0; c < channels; ++c) {
-        const S v = row[c], b = best[c];
-        best[c] = v > b ? v : b;
+        S b = from[c];
+        b = r0[c] > b ? r0[c] : b;
+        b = r1[c] > b ? r1[c] : b;
+        b = r2[c] > b ? r2[c] : b;
+        best[c] = r3[c] > b ? r3[c] : b;
       }
-    }
-  });
-  if (winner == nullptr) return;
-  std::fill_n(winner, channels, S(0));
-  wide_loop([=]() SERENE_WIDE {
-    for (Index t = span.last - 1; t >= span.first; --t) {
-      const S* row = x + t * channels;
-      const S place = static_cast<S>(t - span.first);
-#pragma GCC ivdep
-      for (Index c = 0; c < channels; ++c) {
-        const S w = winner[c];
-        winner[c] = row[c] == best[c] ? place : w;
-      }
-    }
+      from = best;
+      t += 4;
+    } while (t < span.last);
   });
 }
 
-// dx += dy where the frame won.
+// dx += dy in the first frame that holds the maximum.
 template <class S>
-void max_of_frames_backward(const S* dy, const S* winner, Span span, Index channels, S* dx) {
+void max_of_frames_backward(const S* x, const S* best, const S* dy, Span span, Index channels, S* dx) {
+  using Bits = std::conditional_t<sizeof(S) == 4, std::int32_t, std::int64_t>;
   wide_loop([=]() SERENE_WIDE {
-    for (Index t = span.first; t < span.last; ++t) {
-      S* row = dx + t * channels;
-      const S place = static_cast<S>(t - span.first);
+    for (Index at = 0; at < channels; at += block) {
+      const Index count = channels - at < block ? channels - at : block;
+      S rest[block];  // dy until its frame is found
+      for (Index c = 0; c < count; ++c) rest[c] = dy[at + c];
+      for (Index t = span.first; t < span.last; ++t) {
+        const S *row = x + t * channels + at, *top = best + at;
+        S* to = dx + t * channels + at;
+        // In bits, because a compiler turns two selects in one loop into a branch.
 #pragma GCC ivdep
-      for (Index c = 0; c < channels; ++c) {
-        const S d = dy[c];
-        row[c] += winner[c] == place ? d : S(0);
+        for (Index c = 0; c < count; ++c) {
+          const Bits won = -static_cast<Bits>(row[c] == top[c]), d = std::bit_cast<Bits>(rest[c]);
+          to[c] += std::bit_cast<S>(d & won);
+          rest[c] = std::bit_cast<S>(d & ~won);
+        }
       }
     }
   });
@@ -69,26 +77,31 @@ void max_of_frames_backward(const S* dy, const S* winner, Span span, Index chann
 // mean (C) of frames [first, last), summed in double.
 template <class S>
 void mean_of_frames(const S* x, Span span, Index channels, S* mean) {
-  constexpr Index block = 64;
   const double scale = 1.0 / static_cast<double>(span.last - span.first);
-  for (Index at = 0; at < channels; at += block) {
-    const Index count = std::min(block, channels - at);
-    double sum[block] = {};
-    for (Index t = span.first; t < span.last; ++t) {
-      const S* row = x + t * channels + at;
-      for (Index c = 0; c < count; ++c) sum[c] += static_cast<double>(row[c]);
+  wide_loop([=]() SERENE_WIDE {
+    for (Index at = 0; at < channels; at += block) {
+      const Index count = channels - at < block ? channels - at : block;
+      double sum[block] = {};
+      for (Index t = span.first; t < span.last; ++t) {
+        const S* row = x + t * channels + at;
+#pragma GCC ivdep
+        for (Index c = 0; c < count; ++c) sum[c] += static_cast<double>(row[c]);
+      }
+      for (Index c = 0; c < count; ++c) mean[at + c] = static_cast<S>(sum[c] * scale);
     }
-    for (Index c = 0; c < count; ++c) mean[at + c] = static_cast<S>(sum[c] * scale);
-  }
+  });
 }
 
 template <class S>
 void mean_of_frames_backward(const S* dy, Span span, Index channels, S* dx) {
   const S scale = static_cast<S>(1.0 / static_cast<double>(span.last - span.first));
-  for (Index t = span.first; t < span.last; ++t) {
-    S* row = dx + t * channels;
-    for (Index c = 0; c < channels; ++c) row[c] += dy[c] * scale;
-  }
+  wide_loop([=]() SERENE_WIDE {
+    for (Index t = span.first; t < span.last; ++t) {
+      S* row = dx + t * channels;
+#pragma GCC ivdep
+      for (Index c = 0; c < channels; ++c) row[c] += dy[c] * scale;
+    }
+  });
 }
 
 }  // namespace
@@ -107,14 +120,12 @@ std::string Pooling1D<S>::summary() const {
 }
 
 template <class S>
-Plan Pooling1D<S>::plan(Shape in, Mode mode) const {
-  const Shape out{in.batch, window_.out_length(in.time), in.channels};
-  // The winning frame of each window, as a scalar (at most 65535: exact).
-  return {out, kind_ == Pool::max && mode == Mode::training ? out.size() : 0, 0};
+Plan Pooling1D<S>::plan(Shape in, Mode) const {
+  return {{in.batch, window_.out_length(in.time), in.channels}, 0, 0};
 }
 
 template <class S>
-void Pooling1D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
+void Pooling1D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S> y, const Frame<S>&) const noexcept {
   const Index channels = x.shape.channels;
   for (Index b = 0; b < x.shape.batch; ++b) {
     const Index n = x.length(b), out = out_length(n), left = window_.left(n);
@@ -122,7 +133,7 @@ void Pooling1D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S> y, co
       const Span span = window_span(window_, o, left, n);
       S* to = y.frame(b, o);
       if (kind_ == Pool::max) {
-        max_of_frames(x.sample(b), span, channels, to, f.mode == Mode::training ? f.saved + (to - y.data) : nullptr);
+        max_of_frames(x.sample(b), span, channels, to);
       } else {
         mean_of_frames(x.sample(b), span, channels, to);
       }
@@ -132,8 +143,8 @@ void Pooling1D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S> y, co
 }
 
 template <class S>
-void Pooling1D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<const S>, SeqView<const S> dy, SeqView<S> dx,
-                            const Frame<S>& f, Params<S>) const noexcept {
+void Pooling1D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
+                            const Frame<S>&, Params<S>) const noexcept {
   if (dx.data == nullptr) return;
   const Index channels = x.shape.channels;
   for (Index b = 0; b < x.shape.batch; ++b) {
@@ -143,7 +154,7 @@ void Pooling1D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<const S
       const Span span = window_span(window_, o, left, n);
       const S* from = dy.frame(b, o);
       if (kind_ == Pool::max) {
-        max_of_frames_backward(from, f.saved + (from - dy.data), span, channels, dx.sample(b));
+        max_of_frames_backward(x.sample(b), y.frame(b, o), from, span, channels, dx.sample(b));
       } else {
         mean_of_frames_backward(from, span, channels, dx.sample(b));
       }
@@ -152,16 +163,12 @@ void Pooling1D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<const S
 }
 
 template <class S>
-Plan GlobalPooling1D<S>::plan(Shape in, Mode mode) const {
-  if (kind_ == Pool::max && sizeof(S) == sizeof(float) && in.time > (Index(1) << 24)) {
-    throw Error(ErrorCode::usage, type(), "too many frames").expected("at most 16777216").got(std::to_string(in.time));
-  }
-  const Shape out{in.batch, 1, in.channels};
-  return {out, kind_ == Pool::max && mode == Mode::training ? out.size() : 0, 0};
+Plan GlobalPooling1D<S>::plan(Shape in, Mode) const {
+  return {{in.batch, 1, in.channels}, 0, 0};
 }
 
 template <class S>
-void GlobalPooling1D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
+void GlobalPooling1D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S> y, const Frame<S>&) const noexcept {
   const Index channels = x.shape.channels;
   for (Index b = 0; b < x.shape.batch; ++b) {
     const Index n = x.length(b);
@@ -169,7 +176,7 @@ void GlobalPooling1D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S>
     if (n == 0) {
       std::fill_n(to, channels, S(0));
     } else if (kind_ == Pool::max) {
-      max_of_frames(x.sample(b), {0, n}, channels, to, f.mode == Mode::training ? f.saved + b * channels : nullptr);
+      max_of_frames(x.sample(b), {0, n}, channels, to);
     } else {
       mean_of_frames(x.sample(b), {0, n}, channels, to);
     }
@@ -177,8 +184,8 @@ void GlobalPooling1D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S>
 }
 
 template <class S>
-void GlobalPooling1D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<const S>, SeqView<const S> dy,
-                                  SeqView<S> dx, const Frame<S>& f, Params<S>) const noexcept {
+void GlobalPooling1D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy,
+                                  SeqView<S> dx, const Frame<S>&, Params<S>) const noexcept {
   if (dx.data == nullptr) return;
   const Index channels = x.shape.channels;
   for (Index b = 0; b < x.shape.batch; ++b) {
@@ -186,7 +193,7 @@ void GlobalPooling1D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<c
     zero_frames(dx, b, 0);
     if (n == 0) continue;
     if (kind_ == Pool::max) {
-      max_of_frames_backward(dy.sample(b), f.saved + b * channels, {0, n}, channels, dx.sample(b));
+      max_of_frames_backward(x.sample(b), y.sample(b), dy.sample(b), {0, n}, channels, dx.sample(b));
     } else {
       mean_of_frames_backward(dy.sample(b), {0, n}, channels, dx.sample(b));
     }

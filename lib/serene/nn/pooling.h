@@ -1,8 +1,9 @@
 // Pooling over time. (B,T,C) -> (B,T',C), see window.h for T'; the global ones (B,T,C) -> (B,1,C).
 //
 //   max:     y[o,c] = max over the window's real frames (padding counts as -infinity); the gradient goes to the first
-//   maximum. average: y[o,c] = mean over the window's real frames; every real frame gets dy / count. global:  the same
-//   over all valid frames of a sample; a sample without frames gives zeros.
+//            maximum, which backward finds again in x.
+//   average: y[o,c] = mean over the window's real frames; every real frame gets dy / count.
+//   global:  the same over all valid frames of a sample; a sample without frames gives zeros.
 #pragma once
 
 #include <string>

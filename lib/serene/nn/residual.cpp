@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "serene/nn/conv1d.h"
+#include "serene/nn/sequence_ops.h"
 
 namespace serene {
 namespace {
@@ -23,36 +24,37 @@ struct Residual<S>::Layout {
   // commit() has no shape: forward leaves it at the head of `saved`.
   static Shape& shape_in(S* saved) { return *reinterpret_cast<Shape*>(saved); }
 
-  Layout(const Residual& r, Shape in, Mode mode, S* saved_memory, S* scratch_memory)
-      : saved(saved_memory), scratch(scratch_memory) {
+  Layout(const Residual& r, Shape in, const Frame<S>& f)
+      : saved(f.saved), scratch(f.scratch), packed(f.packed), packing{f.mode, f.precision} {
     saved.take(static_cast<Index>(sizeof(Shape) / sizeof(S)));
     Shape shape = in;
     for (const NamedLayer<S>& part : r.parts_) {
       Stage& s = stages[static_cast<std::size_t>(count)];
-      shape = add(s, *part.layer, r.first_parameters_[static_cast<std::size_t>(count)], shape, mode, true);
+      shape = add(s, *part.layer, r.first_parameters_[static_cast<std::size_t>(count)], shape, true);
       s.key = count++;
     }
     out = shape;
     if (r.shortcut_ != nullptr) {
-      add(shortcut, *r.shortcut_, r.first_parameters_[r.parts_.size()], in, mode, true);
+      add(shortcut, *r.shortcut_, r.first_parameters_[r.parts_.size()], in, true);
       shortcut.key = count;
     }
     if (r.activation_ != nullptr) {
       sum = saved.take(out.size());
-      out = add(activation, *r.activation_, r.first_parameters_[r.parts_.size() + 1], out, mode, false);
+      out = add(activation, *r.activation_, r.first_parameters_[r.parts_.size() + 1], out, false);
       activation.key = count + 1;
     }
-    if (mode == Mode::training) {
+    if (f.mode == Mode::training) {
       d_sum = scratch.take(std::max(stages[static_cast<std::size_t>(count - 1)].plan.out.size(), out.size()));
       for (S*& buffer : gradient) buffer = scratch.take(std::max(largest, in.size()));
     }
     inner_scratch = scratch.take(most_scratch);
   }
 
-  Shape add(Stage& s, const Layer<S>& layer, int first_parameter, Shape in, Mode mode, bool keep_out) {
+  Shape add(Stage& s, const Layer<S>& layer, int first_parameter, Shape in, bool keep_out) {
     s.layer = &layer;
     s.first_parameter = first_parameter;
-    s.plan = layer.plan(in, mode);
+    s.plan = layer.plan(in, packing.mode);
+    s.packed = packed.take(layer.packed_weights_size(packing));
     s.saved = saved.take(s.plan.saved);
     s.out = keep_out ? saved.take(s.plan.out.size()) : nullptr;
     s.lengths = take_indices(saved, in.batch);
@@ -64,6 +66,7 @@ struct Residual<S>::Layout {
   Frame<S> frame(const Stage& s, const Frame<S>& outer) const {
     Frame<S> f = outer;
     f.saved = s.saved;
+    f.packed = s.packed;
     f.scratch = inner_scratch;
     // Keys of the parts of a block must differ from those of all other layers of a model, which count from 0.
     f.key = (outer.key + 1) * 1024 + static_cast<std::uint64_t>(s.key);
@@ -80,6 +83,8 @@ struct Residual<S>::Layout {
   const Stage& last() const { return stages[static_cast<std::size_t>(count - 1)]; }
 
   Slices<S> saved, scratch;
+  Slices<const S> packed;
+  Packing packing;
   std::array<Stage, kMostParts> stages;
   Index count = 0, largest = 0, most_scratch = 0;
   Stage shortcut, activation;
@@ -167,7 +172,9 @@ std::vector<ParameterSpec> Residual<S>::parameters() const {
 
 template <class S>
 Plan Residual<S>::plan(Shape in, Mode mode) const {
-  const Layout layout(*this, in, mode, nullptr, nullptr);
+  Frame<S> nowhere;
+  nowhere.mode = mode;
+  const Layout layout(*this, in, nowhere);
   const Shape body = layout.last().plan.out, other = shortcut_ != nullptr ? layout.shortcut.plan.out : in;
   if (body != other)
     throw Error(ErrorCode::usage, "residual", "block and shortcut differ in shape")
@@ -213,9 +220,38 @@ double Residual<S>::multiply_adds(Shape in) const {
   return total + static_cast<double>(shape.time * shape.channels);
 }
 
+// Calls f(layer, index of its first parameter) for F's parts, the shortcut and the activation.
+template <class S>
+template <class F>
+void Residual<S>::for_layers(F&& f) const {
+  std::size_t i = 0;
+  const auto call = [&](const LayerPtr<S>& layer) {
+    const int first = first_parameters_[i++];
+    if (layer != nullptr) f(*layer, first);
+  };
+  for (const NamedLayer<S>& part : parts_) call(part.layer);
+  call(shortcut_);
+  call(activation_);
+}
+
+template <class S>
+Index Residual<S>::packed_weights_size(const Packing& packing) const {
+  Index size = 0;
+  for_layers([&](const Layer<S>& layer, int) { size += part_size(layer.packed_weights_size(packing)); });
+  return size;
+}
+
+template <class S>
+void Residual<S>::pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept {
+  Slices<S> slices(packed);
+  for_layers([&](const Layer<S>& layer, int first) {
+    layer.pack_weights({p.base, p.offsets + first}, packing, slices.take(layer.packed_weights_size(packing)));
+  });
+}
+
 template <class S>
 void Residual<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
-  const Layout layout(*this, x.shape, f.mode, f.saved, f.scratch);
+  const Layout layout(*this, x.shape, f);
   Layout::shape_in(f.saved) = x.shape;
   const auto run = [&](const Stage& s, SeqView<const S> in, SeqView<S> out) {
     s.layer->forward({p.base, p.offsets + s.first_parameter}, in, out, layout.frame(s, f));
@@ -245,7 +281,7 @@ void Residual<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, c
 template <class S>
 void Residual<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy,
                            SeqView<S> dx, const Frame<S>& f, Params<S> grads) const noexcept {
-  const Layout layout(*this, x.shape, f.mode, f.saved, f.scratch);
+  const Layout layout(*this, x.shape, f);
   const auto run = [&](const Stage& s, SeqView<const S> in, SeqView<const S> out, SeqView<const S> d_out,
                        SeqView<S> d_in) {
     s.layer->backward({p.base, p.offsets + s.first_parameter}, in, out, d_out, d_in, layout.frame(s, f),
@@ -283,7 +319,7 @@ void Residual<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const 
 
 template <class S>
 void Residual<S>::commit(const Frame<S>& f, Params<S> params) const noexcept {
-  const Layout layout(*this, Layout::shape_in(f.saved), f.mode, f.saved, f.scratch);
+  const Layout layout(*this, Layout::shape_in(f.saved), f);
   const auto run = [&](const Stage& s) {
     if (s.layer != nullptr) s.layer->commit(layout.frame(s, f), {params.base, params.offsets + s.first_parameter});
   };

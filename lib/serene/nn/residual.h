@@ -33,11 +33,17 @@ class Residual final : public Layer<S> {
   Index out_length(Index n) const override;
   bool couples_batch(Mode mode) const override;
   double multiply_adds(Shape in) const override;
+  Index packed_weights_size(const Packing& packing) const override;
+  void pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept override;
 
   void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept override;
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
   void commit(const Frame<S>& f, Params<S> params) const noexcept override;
+
+  const std::vector<NamedLayer<S>>& parts() const noexcept { return parts_; }
+  const LayerPtr<S>& shortcut() const noexcept { return shortcut_; }          // nullptr: the identity
+  const LayerPtr<S>& final_activation() const noexcept { return activation_; }  // nullptr: linear
 
  private:
   // One inner layer at work.
@@ -45,12 +51,15 @@ class Residual final : public Layer<S> {
     const Layer<S>* layer = nullptr;
     int first_parameter = 0;
     Plan plan;
+    const S* packed = nullptr;
     S* saved = nullptr;
     S* out = nullptr;          // nullptr: y of the block itself
     Index* lengths = nullptr;  // out lengths, when the batch has lengths
     Index key = 0;
   };
   struct Layout;
+  template <class F>
+  void for_layers(F&& f) const;
   void check_parts() const;
   LayerPtr<S> make_shortcut(Index in_channels) const;
 

@@ -5,37 +5,23 @@
 //
 //   dP = dout v'    dS = s P (dP - rowsum(dP P))    dq = dS k    dk = dS' q    dv = P' dout
 //
-// Nothing allocates. The results of a query depend on its own row and the L keys alone.
+// Forward goes over a few queries at a time, whose scores stay in the cache; P as a whole exists only where backward
+// will want it. Nothing allocates. The results of a query depend on its own row and the L keys alone.
 #pragma once
 
 #include <algorithm>
 
 #include "serene/core/gemm.h"
-#include "serene/core/vector_math.h"
+#include "serene/nn/layer.h"
+#include "serene/nn/products.h"
+#include "serene/nn/softmax.h"
 
 namespace serene {
 
-// Replaces the n scores by softmax(scale * scores); n = 0 is allowed. scale > 0.
-template <class S>
-void softmax_row(Index n, S scale, S* scores) noexcept {
-  if (n == 0) return;
-  const S highest = *std::max_element(scores, scores + n);
-  for (Index j = 0; j < n; ++j) scores[j] = scale * (scores[j] - highest);
-  vec_exp(n, scores, scores);
-  double sum = 0;
-  for (Index j = 0; j < n; ++j) sum += static_cast<double>(scores[j]);
-  const S inverse = static_cast<S>(1 / sum);
-  for (Index j = 0; j < n; ++j) scores[j] *= inverse;
-}
+inline constexpr Index kQueryRows = 24;  // two full tiles of rows of the product kernels
 
-// Gradient of softmax_row: d (n), the gradient of the weights, becomes that of the scores.
-template <class S>
-void softmax_row_backward(Index n, S scale, const S* weights, S* d) noexcept {
-  double inner = 0;
-  for (Index j = 0; j < n; ++j) inner += static_cast<double>(weights[j]) * static_cast<double>(d[j]);
-  const S mean = static_cast<S>(inner);
-  for (Index j = 0; j < n; ++j) d[j] = scale * weights[j] * (d[j] - mean);
-}
+// Queries of the next block: the last one takes a small rest with it, since thin products are slow.
+inline Index next_queries(Index left) { return left < kQueryRows + kQueryRows / 2 ? left : kQueryRows; }
 
 // One head of one sample: rows of q, k and v are `stride` scalars apart, so that heads may lie side by side.
 template <class S>
@@ -45,32 +31,50 @@ struct AttentionHead {
   const S* k = nullptr;
   const S* v = nullptr;
   S scale = 1;
+  Precision precision = Precision::full;
 };
 
-// Scalars of `work` that both directions need for at most `time` queries and keys.
+// Scratch for at most `time` queries and keys of `dim` dimensions.
 template <class S>
-Index attention_work(Index time, Index dim) {
-  return std::max(packed_size<S>(dim, time), packed_size<S>(time, dim));
+struct AttentionScratch {
+  AttentionScratch(Slices<S>& slices, Index time, Index dim, Mode mode) {
+    wide = slices.take(activation_packed_size<S>(dim, time));
+    tall = slices.take(activation_packed_size<S>(time, dim));
+    scores = slices.take(mode == Mode::training ? time * time : std::min(time, kQueryRows + kQueryRows / 2) * time);
+  }
+  S *wide, *tall;  // packed (dim, time) and (time, dim)
+  S* scores;       // of a block of queries in inference, of all in backward
+};
+
+// Writes out (queries, dim; row distance ldo) and, unless it is null, weights (queries, keys; row distance ldw).
+template <class S>
+void attend_forward(const AttentionHead<S>& h, S* weights, Index ldw, S* out, Index ldo,
+                    const AttentionScratch<S>& s) noexcept {
+  pack(Trans::yes, h.dim, h.keys, h.k, h.stride, s.wide, h.precision);
+  pack(Trans::no, h.keys, h.dim, h.v, h.stride, s.tall, h.precision);
+  const Index ld = weights != nullptr ? ldw : h.keys;
+  for (Index first = 0, rows = 0; first < h.queries; first += rows) {
+    rows = next_queries(h.queries - first);
+    S* scores = weights != nullptr ? weights + first * ldw : s.scores;
+    gemm_packed(Trans::no, rows, h.keys, h.dim, h.q + first * h.stride, h.stride, s.wide, false, scores, ld);
+    for (Index i = 0; i < rows; ++i) softmax_row(h.keys, h.scale, scores + i * ld);
+    gemm_packed(Trans::no, rows, h.dim, h.keys, scores, ld, s.tall, false, out + first * ldo, ldo);
+  }
 }
 
-// Writes weights (queries, keys; row distance ldw) and out (queries, dim; row distance ldo).
-template <class S>
-void attend_forward(const AttentionHead<S>& h, S* weights, Index ldw, S* out, Index ldo, S* work) noexcept {
-  gemm(Trans::no, Trans::yes, h.queries, h.keys, h.dim, h.q, h.stride, h.k, h.stride, false, weights, ldw, work);
-  for (Index i = 0; i < h.queries; ++i) softmax_row(h.keys, h.scale, weights + i * ldw);
-  gemm(Trans::no, Trans::no, h.queries, h.dim, h.keys, weights, ldw, h.v, h.stride, false, out, ldo, work);
-}
-
-// Adds to dq, dk and dv (row distance ldd); the three may be the same. d_weights: queries * keys scalars of scratch.
+// Adds to dq, dk and dv (row distance ldd); the three may be the same.
 template <class S>
 void attend_backward(const AttentionHead<S>& h, const S* weights, Index ldw, const S* d_out, Index ldo, S* dq, S* dk,
-                     S* dv, Index ldd, S* d_weights, S* work) noexcept {
-  gemm(Trans::no, Trans::yes, h.queries, h.keys, h.dim, d_out, ldo, h.v, h.stride, false, d_weights, h.keys, work);
+                     S* dv, Index ldd, const AttentionScratch<S>& s) noexcept {
+  S* d = s.scores;
+  pack(Trans::yes, h.dim, h.keys, h.v, h.stride, s.wide, h.precision);
+  gemm_packed(Trans::no, h.queries, h.keys, h.dim, d_out, ldo, s.wide, false, d, h.keys);
   for (Index i = 0; i < h.queries; ++i)
-    softmax_row_backward(h.keys, h.scale, weights + i * ldw, d_weights + i * h.keys);
-  gemm(Trans::yes, Trans::no, h.keys, h.dim, h.queries, weights, ldw, d_out, ldo, true, dv, ldd, work);
-  gemm(Trans::yes, Trans::no, h.keys, h.dim, h.queries, d_weights, h.keys, h.q, h.stride, true, dk, ldd, work);
-  gemm(Trans::no, Trans::no, h.queries, h.dim, h.keys, d_weights, h.keys, h.k, h.stride, true, dq, ldd, work);
+    softmax_row_backward(h.keys, h.scale, weights + i * ldw, d + i * h.keys, d + i * h.keys);
+  gemm(Trans::yes, Trans::no, h.keys, h.dim, h.queries, weights, ldw, d_out, ldo, true, dv, ldd, s.tall, h.precision);
+  gemm(Trans::yes, Trans::no, h.keys, h.dim, h.queries, d, h.keys, h.q, h.stride, true, dk, ldd, s.tall, h.precision);
+  if (h.q != h.k || h.queries != h.keys) pack(Trans::no, h.keys, h.dim, h.k, h.stride, s.tall, h.precision);
+  gemm_packed(Trans::no, h.queries, h.dim, h.keys, d, h.keys, s.tall, true, dq, ldd);
 }
 
 }  // namespace serene

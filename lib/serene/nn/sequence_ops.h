@@ -1,29 +1,12 @@
-// Small pieces that layers share: parts of scratch memory, padded frames, sums over channels.
+// Small pieces that layers share: padded frames, sums over channels.
 #pragma once
 
 #include <algorithm>
 
 #include "serene/core/types.h"
+#include "serene/core/wide_loop.h"
 
 namespace serene {
-
-// Scalars that a part of scratch or saved memory of n scalars takes: parts begin on 64-byte boundaries.
-inline Index part_size(Index n) { return (n + 15) / 16 * 16; }
-
-// Hands out parts of a block of memory in turn; plan() adds up part_size() of the same numbers.
-template <class S>
-class Parts {
- public:
-  explicit Parts(S* memory) : next_(memory) {}
-  S* take(Index n) {
-    S* part = next_;
-    next_ += part_size(n);
-    return part;
-  }
-
- private:
-  S* next_;
-};
 
 // True when no frame is padding, so that the batch is one block of batch * time rows.
 template <class S>
@@ -69,7 +52,7 @@ void zero_padding(const SeqView<S>& v, const SeqView<T>& lengths_of) {
 
 // Sum of term(i) for i in 0..n-1 in double, in eight interleaved chains: a fixed order that vectorises.
 template <class F>
-double sum_over(Index n, F&& term) {
+SERENE_WIDE inline double sum_over(Index n, F&& term) {
   double lane[8] = {};
   Index i = 0;
   for (; i + 8 <= n; i += 8) {

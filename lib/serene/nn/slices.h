@@ -1,9 +1,12 @@
 // Cuts one block of scalars into aligned pieces. The same code, run on a null block, counts what a Plan has to ask for.
 #pragma once
 
-#include "serene/nn/sequence_ops.h"
+#include "serene/core/types.h"
 
 namespace serene {
+
+// Scalars that a piece of n scalars takes: pieces begin on 64-byte boundaries.
+inline Index part_size(Index n) { return (n + 15) / 16 * 16; }
 
 template <class S>
 class Slices {

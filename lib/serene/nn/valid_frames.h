@@ -2,34 +2,62 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 
 #include "serene/core/wide_loop.h"
 #include "serene/nn/sequence_ops.h"
 
 namespace serene {
 
-// Number of valid frames of the batch.
-template <class S>
-Index valid_rows(SeqView<S> x) {
-  Index rows = 0;
-  for_valid_rows(x, [&](Index, Index n) { rows += n; });
-  return rows;
-}
+// The valid frames of a batch, handed out in pieces of rows that do not depend on the padding between them.
+class RowPieces {
+ public:
+  struct Place {
+    Index sample = 0, frame = 0;
+  };
 
-// Puts the valid rows of src (one row of `width` per frame of x) one behind the other, so that a product over all
-// frames of the batch skips padding and adds in an order that does not depend on it. Returns src itself when nothing is
-// padded; dst may be src.
-template <class S, class T>
-const S* gather_valid(SeqView<T> x, Index width, const S* src, S* dst) {
-  if (all_valid(x)) return src;
-  Index filled = 0;
-  for_valid_rows(x, [&](Index first, Index rows) {
-    std::memmove(dst + filled * width, src + first * width, static_cast<std::size_t>(rows * width) * sizeof(S));
-    filled += rows;
-  });
-  return dst;
-}
+  template <class S>
+  explicit RowPieces(const SeqView<S>& x)
+      : whole_(all_valid(x)),
+        samples_(whole_ ? Index(x.shape.size() > 0) : x.shape.batch),
+        time_(whole_ ? x.shape.batch * x.shape.time : x.shape.time),
+        lengths_(whole_ ? nullptr : x.lengths) {}
+
+  bool at_end(const Place& at) const {
+    for (Index b = at.sample; b < samples_; ++b) {
+      if (length(b) > (b == at.sample ? at.frame : 0)) return false;
+    }
+    return true;
+  }
+
+  // The next rows, at most `most`, of a matrix with one row of `width` per frame; moves `at` behind them and sets
+  // `rows`. Rows that do not lie together are copied to `gathered` (most, width).
+  template <class S>
+  const S* take(Place& at, Index most, Index width, const S* matrix, S* gathered, Index& rows) const {
+    const S* first = nullptr;
+    rows = 0;
+    while (rows < most && at.sample < samples_) {
+      const Index count = std::min(most - rows, length(at.sample) - at.frame);
+      const S* run = matrix + (at.sample * time_ + at.frame) * width;
+      at.frame += count;
+      if (at.frame == length(at.sample)) ++at.sample, at.frame = 0;
+      if (rows == 0 && (count == most || at_end(at))) {
+        rows = count;
+        return run;
+      }
+      std::copy_n(run, count * width, gathered + rows * width);
+      rows += count;
+      first = gathered;
+    }
+    return first;
+  }
+
+ private:
+  Index length(Index b) const { return lengths_ != nullptr ? lengths_[b] : time_; }
+
+  bool whole_;
+  Index samples_, time_;
+  const Index* lengths_;
+};
 
 // Zeros the rows of padded frames.
 template <class S, class T>
@@ -40,17 +68,15 @@ void zero_padding(SeqView<T> x, Index width, S* rows) {
   }
 }
 
-// out[j] += sum over rows of a (rows, cols). sums: `cols` scalars of scratch.
+// sums[j] += sum over the rows of a (rows, cols).
 template <class S>
-void add_column_sums(Index rows, Index cols, const S* a, S* sums, S* out) {
-  std::fill_n(sums, cols, S(0));
+void sum_columns(Index rows, Index cols, const S* a, S* sums) {
   wide_loop([=]() SERENE_WIDE {
     for (Index r = 0; r < rows; ++r) {
 #pragma GCC ivdep
       for (Index j = 0; j < cols; ++j) sums[j] += a[r * cols + j];
     }
   });
-  for (Index j = 0; j < cols; ++j) out[j] += sums[j];
 }
 
 }  // namespace serene
