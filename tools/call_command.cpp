@@ -61,7 +61,7 @@ CallConfig config_of(const CallOptions& o) {
 CallModel model_of(const CallOptions& o) {
   Playbook playbook = read_playbook(o.playbook);
   CallConfig config = config_of(o);
-  return CallModel(Recognizer::open(o.model), std::move(config), std::move(playbook));
+  return CallModel(Recognizer::open(o.model, o.precision), std::move(config), std::move(playbook));
 }
 
 // All calls of one run of the program.
@@ -92,16 +92,7 @@ class CallRun {
   int play() {
     if (!url_.empty()) view_->remark("dashboard: " + url_);
     if (options_.headless && !options_.quiet) view_->remark(kNotice);
-    const bool waits = options_.speed > 0;
-    const std::size_t workers = waits ? calls_ : std::min(calls_, static_cast<std::size_t>(options_.threads));
-    std::atomic<std::size_t> next{0};
-    std::vector<std::thread> threads;
-    for (std::size_t w = 0; w < workers; ++w) {
-      threads.emplace_back([&] {
-        for (std::size_t i = next++; i < calls_; i = next++) play_one(i);
-      });
-    }
-    for (std::thread& t : threads) t.join();
+    options_.replays() ? play_replays() : play_groups();
     view_->finish();
     const LatencyFigures latency = LatencyMeter::all(latencies_);
     if (!options_.quiet && latency.windows > 0) remark(LatencyMeter::text(latency));
@@ -114,6 +105,39 @@ class CallRun {
   }
 
  private:
+  void play_replays() {
+    const bool waits = options_.speed > 0;
+    const std::size_t workers = waits ? calls_ : std::min(calls_, static_cast<std::size_t>(options_.threads));
+    std::atomic<std::size_t> next{0};
+    std::vector<std::thread> threads;
+    for (std::size_t w = 0; w < workers; ++w) {
+      threads.emplace_back([&] {
+        for (std::size_t i = next++; i < calls_ && !stop_calls; i = next++) guarded(i, [&] { play_recorded(i); });
+      });
+    }
+    for (std::thread& t : threads) t.join();
+  }
+
+  // Each thread plays several calls side by side: in real time all at once, else so many that their sound fits into
+  // memory.
+  void play_groups() {
+    constexpr std::size_t kMostAtOnce = 16;
+    const std::size_t workers = std::min(calls_, static_cast<std::size_t>(options_.threads));
+    const std::size_t share = (calls_ + workers - 1) / workers;
+    const std::size_t size = options_.speed > 0 ? share : std::min(share, kMostAtOnce);
+    const std::size_t groups = (calls_ + size - 1) / size;
+    std::atomic<std::size_t> next{0};
+    std::vector<std::thread> threads;
+    for (std::size_t w = 0; w < workers; ++w) {
+      threads.emplace_back([&] {
+        for (std::size_t g = next++; g < groups && !stop_calls; g = next++) {
+          play_group(g * size, std::min((g + 1) * size, calls_));
+        }
+      });
+    }
+    for (std::thread& t : threads) t.join();
+  }
+
   std::shared_ptr<CorpusVoices> make_voices() {
     CorpusVoicesOptions voices;
     voices.data = options_.data;
@@ -156,11 +180,12 @@ class CallRun {
     return calls_ == 1 ? options_.out : options_.out + "/" + ids_[i];
   }
 
-  void play_one(std::size_t i) {
-    if (stop_calls) return;
+  // A call that fails is a remark and an exit code; the others go on.
+  template <class F>
+  void guarded(std::size_t i, F&& part) {
     std::string problem;
     try {
-      options_.replays() ? play_recorded(i) : play_audio(i);
+      part();
       return;
     } catch (const Error& e) {
       problem = e.what();
@@ -223,29 +248,61 @@ class CallRun {
     return p;
   }
 
-  void play_audio(std::size_t i) {
+  // A call ready to be played, with everything that it needs.
+  struct OpenCall {
+    std::size_t place = 0;
     CallAudio audio;
     std::unique_ptr<CallFeed> feed;
-    Microphone* microphone = nullptr;
+    const Microphone* microphone = nullptr;
+    std::unique_ptr<CallRecorder> recorder;
+  };
+
+  std::unique_ptr<OpenCall> open_call(std::size_t i) {
+    auto call = std::make_unique<OpenCall>();
+    call->place = i;
+    CallAudio& audio = call->audio;
     if (options_.input == CallKind::microphone) {
       auto opened = std::make_unique<Microphone>(options_.keep_audio);
-      microphone = opened.get();
-      feed = std::move(opened);
+      call->microphone = opened.get();
+      call->feed = std::move(opened);
       audio.title = "Microphone";
     } else {
       audio = load(i);
-      feed = std::make_unique<RecordedFeed>(audio, audio.agent_leg);
+      call->feed = std::make_unique<RecordedFeed>(audio, audio.agent_leg);
     }
     const std::string title = audio.title.empty() ? fs::path(options_.files[i]).stem().string() : audio.title;
-    const bool simulated = options_.input == CallKind::scenarios;
-    CallRecorder recorder(header_of(i, printable(title, 200), source_of(i)), simulated ? truth_to_json(audio) : Json(),
-                          targets_of(i));
-    if (microphone == nullptr) recorder.offer_sound(audio);
-    latencies_[i] = play_call(*model_, *feed, recorder, play_options(), stop_calls);
-    recorder.finish(latencies_[i].figures(), simulated ? &audio : nullptr, model_->states());
-    if (recorder.failed()) failed_ = true;
-    if (options_.keep_audio) keep_audio(microphone != nullptr ? microphone->recorded() : audio, folder_of(i));
+    call->recorder = std::make_unique<CallRecorder>(header_of(i, printable(title, 200), source_of(i)),
+                                                    simulated() ? truth_to_json(audio) : Json(), targets_of(i));
+    if (call->microphone == nullptr) call->recorder->offer_sound(audio);
+    return call;
   }
+
+  void close_call(const OpenCall& call) {
+    const std::size_t i = call.place;
+    call.recorder->finish(latencies_[i].figures(), simulated() ? &call.audio : nullptr, model_->states());
+    if (call.recorder->failed()) failed_ = true;
+    if (options_.keep_audio)
+      keep_audio(call.microphone != nullptr ? call.microphone->recorded() : call.audio, folder_of(i));
+  }
+
+  void play_group(std::size_t first, std::size_t last) {
+    std::vector<std::unique_ptr<OpenCall>> open;
+    for (std::size_t i = first; i < last && !stop_calls; ++i) guarded(i, [&] { open.push_back(open_call(i)); });
+    std::vector<PlayedCall> played;
+    for (const auto& call : open) played.push_back({call->feed.get(), call->recorder.get(), play_options(), {}, {}});
+    play_calls(*model_, played, stop_calls);
+    for (std::size_t k = 0; k < open.size(); ++k) {
+      const std::size_t i = open[k]->place;
+      latencies_[i] = played[k].latency;
+      guarded(i, [&] {
+        if (played[k].problem) std::rethrow_exception(played[k].problem);
+        close_call(*open[k]);
+      });
+      open[k].reset();
+    }
+  }
+
+  bool simulated() const { return options_.input == CallKind::scenarios; }
 
   static void keep_audio(const CallAudio& audio, const std::string& folder) {
     write_wave16(folder + "/customer.wav", audio.leg(Leg::customer), audio.rate_hz[0]);

@@ -41,8 +41,9 @@ void describe(Arguments& args) {
       "consent", "assumed, required (nothing is recognised until it is given on the agent's page) or off",
       text("assumed"), "WHAT")(
       "strain-before", "Minutes of angry calls in a row before this one; without it the history tells",
-      cxxopts::value<double>(), "MIN")("threads", "Calls at once with --speed max",
+      cxxopts::value<double>(), "MIN")("threads", "Threads; each plays several calls side by side",
                                        cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
+  args.add_precision("Recognition");
   args.add("Screen")("headless", "Events as JSON lines on stdout, nothing else")("web", "Dashboard on this machine")(
       "port", "Of the dashboard; 0: any free one", cxxopts::value<int>()->default_value("8040"), "N")(
       "keep-open", "The dashboard stays after the calls until Ctrl-C (so it is on a terminal)")(
@@ -163,6 +164,7 @@ std::string model_of(const Arguments& args) {
 
 void choose_recognition(const Arguments& args, CallOptions& o) {
   o.model = model_of(args);
+  o.precision = precision_option(args);
   o.config = args.has("config") ? args.get<std::string>("config") : shipped_file("configs/call/call.json");
   if (args.has("set")) o.overrides = args.get<std::vector<std::string>>("set");
   std::vector<std::string> places;

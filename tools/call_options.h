@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "serene/audio/telephone.h"
+#include "serene/core/gemm.h"
 
 namespace serene::cli {
 
@@ -17,8 +18,9 @@ struct CallOptions {
   std::vector<std::string> files;  // scenarios; customer and agent; one recording; recorded events
   int customer_channel = 0;
 
-  std::string model, config, playbook;      // files; config "": the defaults
-  std::vector<std::string> overrides;       // key=value of the config
+  std::string model, config, playbook;  // files; config "": the defaults
+  std::vector<std::string> overrides;   // key=value of the config
+  Precision precision = Precision::full;
   std::string consent = "assumed";          // assumed, required, off
   std::optional<double> strain_before_min;  // nullopt: what the history tells
 

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <thread>
 
+#include "serene/call/emotion_batch.h"
 #include "serene/eval/text_table.h"
 
 namespace serene::cli {
@@ -106,39 +109,132 @@ bool PlayClock::wait_until(std::int64_t t_ms, const std::atomic<bool>& stop) con
   return !stop;
 }
 
-LatencyMeter play_call(const CallModel& model, CallFeed& feed, CallOutlet& outlet, const PlayOptions& options,
-                       const std::atomic<bool>& stop) {
-  EventQueue queue;
-  SessionOptions so;
-  so.rate_hz = feed.rate_hz();
-  so.agent_leg = feed.agent_leg();
-  so.consent = options.consent;
-  so.strain_before_min = options.strain_before_min;
-  Session session(model, so, queue);
-  TimedInput input(session, queue);
-  queue.drain(model, outlet);
+namespace {
 
-  const PlayClock clock(options.speed);
-  std::int64_t told_ns = now_ns();
-  const char* reason = "dropped";
-  for (std::int64_t t_ms = block_ms;; t_ms += block_ms) {
-    if (feed.live() ? stop.load() : !clock.wait_until(t_ms, stop)) break;
-    obey(outlet.commands(), options, session);
-    if (!feed.push_next(input)) {
-      reason = feed.ending();
-      break;
-    }
-    queue.drain(model, outlet);
-    outlet.tick(session.time_ms());
-    if (const std::int64_t now = now_ns(); now - told_ns >= 250'000'000) {
-      told_ns = now;
-      outlet.status(session.time_ms(), queue.latency().figures());
+// One call on its way.
+class LivePlay {
+ public:
+  LivePlay(const CallModel& model, PlayedCall& call, EmotionBatch* batch)
+      : model_(model), call_(call), session_(model, session_options(call, batch), queue_), input_(session_, queue_) {
+    queue_.drain(model_, *call_.outlet);
+  }
+
+  // The next 20 ms in. False: the feed is over.
+  bool push() {
+    obey(call_.outlet->commands(), call_.options, session_);
+    return call_.feed->push_next(input_);
+  }
+
+  // What came of them out.
+  void tell() {
+    session_.deliver();
+    queue_.drain(model_, *call_.outlet);
+    call_.outlet->tick(session_.time_ms());
+    if (const std::int64_t now = now_ns(); now - told_ns_ >= 250'000'000) {
+      told_ns_ = now;
+      call_.outlet->status(session_.time_ms(), queue_.latency().figures());
     }
   }
-  session.finish(reason);
-  queue.drain(model, outlet);
-  outlet.status(session.time_ms(), queue.latency().figures());
-  return queue.latency();
+
+  void finish(const char* reason) {
+    session_.finish(reason);
+    queue_.drain(model_, *call_.outlet);
+    call_.outlet->status(session_.time_ms(), queue_.latency().figures());
+    call_.latency = queue_.latency();
+  }
+
+ private:
+  static SessionOptions session_options(const PlayedCall& call, EmotionBatch* batch) {
+    SessionOptions o;
+    o.rate_hz = call.feed->rate_hz();
+    o.agent_leg = call.feed->agent_leg();
+    o.consent = call.options.consent;
+    o.strain_before_min = call.options.strain_before_min;
+    o.batch = batch;
+    return o;
+  }
+
+  const CallModel& model_;
+  PlayedCall& call_;
+  EventQueue queue_;
+  Session session_;
+  TimedInput input_;
+  std::int64_t told_ns_ = now_ns();
+};
+
+// The calls of one thread: those that have not ended, in the order in which they were named.
+class SideBySide {
+ public:
+  SideBySide(const CallModel& model, std::vector<PlayedCall>& calls) : calls_(calls), plays_(calls.size()) {
+    constexpr std::size_t kMostTogether = 32;
+    if (calls.size() > 1) batch_.emplace(model, static_cast<Index>(std::min(calls.size(), kMostTogether)));
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      try {
+        plays_[i] = std::make_unique<LivePlay>(model, calls_[i], batch_ ? &*batch_ : nullptr);
+      } catch (...) {
+        calls_[i].problem = std::current_exception();
+      }
+    }
+  }
+
+  bool any() const {
+    return std::any_of(plays_.begin(), plays_.end(), [](const auto& play) { return play != nullptr; });
+  }
+
+  void step() {
+    std::vector<bool> over(plays_.size());
+    for (std::size_t i = 0; i < plays_.size(); ++i) {
+      attempt(i, [&] { over[i] = !plays_[i]->push(); });
+    }
+    if (batch_) batch_->run();
+    for (std::size_t i = 0; i < plays_.size(); ++i) {
+      if (over[i]) {
+        end(i, calls_[i].feed->ending());
+      } else {
+        attempt(i, [&] { plays_[i]->tell(); });
+      }
+    }
+  }
+
+  void end_all(const char* reason) {
+    for (std::size_t i = 0; i < plays_.size(); ++i) end(i, reason);
+  }
+
+ private:
+  void end(std::size_t i, const char* reason) {
+    attempt(i, [&] { plays_[i]->finish(reason); });
+    plays_[i].reset();
+  }
+
+  // Runs a part of call i, if it still plays; an error ends it.
+  template <class F>
+  void attempt(std::size_t i, F&& part) {
+    if (plays_[i] == nullptr) return;
+    try {
+      part();
+    } catch (...) {
+      calls_[i].problem = std::current_exception();
+      plays_[i].reset();
+    }
+  }
+
+  std::vector<PlayedCall>& calls_;
+  std::optional<EmotionBatch> batch_;
+  std::vector<std::unique_ptr<LivePlay>> plays_;
+};
+
+}  // namespace
+
+void play_calls(const CallModel& model, std::vector<PlayedCall>& calls, const std::atomic<bool>& stop) {
+  if (calls.empty()) return;
+  SideBySide plays(model, calls);
+  const PlayClock clock(calls[0].options.speed);
+  const bool live = calls[0].feed->live();
+  for (std::int64_t t_ms = block_ms; plays.any(); t_ms += block_ms) {
+    if (live ? stop.load() : !clock.wait_until(t_ms, stop)) break;
+    plays.step();
+  }
+  plays.end_all("dropped");
 }
 
 }  // namespace serene::cli

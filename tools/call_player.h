@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -54,10 +55,20 @@ struct PlayOptions {
   double strain_before_min = 0;
 };
 
-// Plays until the feed ends or `stop` is set (then the call ends as "dropped"). Deadlines are counted from the start,
-// so that nothing drifts. Throws Error of the session; once it runs, everything that was heard is brought to its end.
-LatencyMeter play_call(const CallModel& model, CallFeed& feed, CallOutlet& outlet, const PlayOptions& options,
-                       const std::atomic<bool>& stop);
+// One call among those that a thread plays; feed and outlet must outlive the playing.
+struct PlayedCall {
+  CallFeed* feed = nullptr;
+  CallOutlet* outlet = nullptr;
+  PlayOptions options;  // the same speed for all
+  LatencyMeter latency;
+  std::exception_ptr problem;  // what ended the call, if not its feed or `stop`
+};
+
+// Plays the calls side by side on the calling thread, 20 ms of each in turn, until all feeds have ended or `stop` is
+// set (then they end as "dropped"); windows that are due together go through the model together (call/emotion_batch.h).
+// Deadlines are counted from the start, so that nothing drifts. A call that fails leaves the others alone; once it
+// runs, everything that was heard is brought to its end.
+void play_calls(const CallModel& model, std::vector<PlayedCall>& calls, const std::atomic<bool>& stop);
 
 // The call's own time: call milliseconds that have passed become points of real time.
 class PlayClock {

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "serene/core/thread_pool.h"
+#include "serene/nn/inference_model.h"
 
 namespace serene::cli {
 namespace {
@@ -46,6 +47,14 @@ void Arguments::add_common() {
       "data", "Folder that holds the corpora", text_option("$SERENE_DATA, ../shared/data or ./data"), "DIR")(
       "cache", "Folder of cached features; \"off\" keeps none", text_option("~/.cache/serene"), "DIR")(
       "q,quiet", "No progress on stderr");
+}
+
+void Arguments::add_precision(const std::string& group) {
+  options_.add_options(group)(
+      "precision",
+      "Numbers in the model's products: full (float32), or bf16 or int8: faster where the processor "
+      "has instructions for them, a little less exact (serene inspect --compare)",
+      cxxopts::value<std::string>()->default_value("full"), "NAME");
 }
 
 bool Arguments::parse(int argc, char** argv) {
@@ -98,6 +107,15 @@ std::string model_file(const std::string& path) {
     throw Error(ErrorCode::not_found, path, "holds no trained model: there is no best.safetensors");
   }
   return file;
+}
+
+Precision precision_option(const Arguments& args) {
+  const auto name = args.get<std::string>("precision");
+  try {
+    return parse_precision(name);
+  } catch (const Error&) {
+    throw Error(ErrorCode::usage, "--precision", "unknown").expected("full, bf16 or int8").got(printable(name, 40));
+  }
 }
 
 std::vector<int> int_list(const std::string& option, const std::string& text) {

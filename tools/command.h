@@ -5,11 +5,14 @@
 
 // A list option takes one value each time it is given: file names and JSON values may hold commas.
 #define CXXOPTS_VECTOR_DELIMITER '\0'
+// Its regular expressions are compiled at every start of the program, before main, once for each file that includes it.
+#define CXXOPTS_NO_REGEX true
 #include <cxxopts.hpp>
 #include <string>
 #include <vector>
 
 #include "serene/core/error.h"
+#include "serene/core/gemm.h"
 
 namespace serene::cli {
 
@@ -37,6 +40,8 @@ class Arguments {
   cxxopts::OptionAdder add(const std::string& group = "") { return options_.add_options(group); }
   // --threads, --data, --cache, --quiet
   void add_common();
+  // --precision of the model's products
+  void add_precision(const std::string& group = "");
   void example(const std::string& line) { examples_.push_back(line); }
 
   // Parses; positional arguments end in the option "args". Returns false when --help was asked for and printed.
@@ -70,6 +75,9 @@ bool is_folder(const std::string& path);    // false too when it cannot be looke
 
 // "0,2" -> {0, 2}. Throws Error(usage) that names the option.
 std::vector<int> int_list(const std::string& option, const std::string& text);
+
+// The value of --precision; full when it is not given. Throws Error(usage) that lists the formats.
+Precision precision_option(const Arguments& args);
 
 // Writes text to stdout; throws Error(input) when that fails (a full disk, a closed pipe).
 void print(const std::string& text);

@@ -1,6 +1,7 @@
 // serene inspect: what a model or config is made of.
 #include "command.h"
 #include "inspect.h"
+#include "precision_comparison.h"
 #include "serene/audio/feature_config.h"
 #include "serene/eval/text_table.h"
 #include "serene/io/checkpoint.h"
@@ -29,7 +30,7 @@ double megabytes(std::size_t bytes) { return static_cast<double>(bytes) / 104857
 
 std::size_t inference_bytes(const Model<float>& model, Index frames) {
   ThreadPool one(1);
-  return Executor<float>(model, {.mode = Mode::inference, .max_batch = 1, .max_time = frames}, one).bytes();
+  return Executor<float>(model, {.max_time = frames}, one).bytes();
 }
 
 std::size_t training_bytes(const Model<float>& model, Index frames, Index batch) {
@@ -106,13 +107,24 @@ int inspect_command(int argc, char** argv) {
   args.add()("frames", "Frames of the clip that shapes, work and memory are shown for",
              cxxopts::value<long>()->default_value(std::to_string(kDefaultFrames)),
              "N")("classes", "Number of labels, for a config that does not name them",
-                  cxxopts::value<long>()->default_value("8"), "N")("json", "JSON instead of tables");
+                  cxxopts::value<long>()->default_value("8"), "N")("json", "JSON instead of tables")(
+      "compare", "Compare precisions (full, bf16, int8) on the run's test part, or on --corpus or --manifest");
+  add_job_options(args);
+  args.add_common();
   args.example("serene inspect configs/model_strong.json");
   args.example("serene inspect runs/first/best.safetensors --json");
+  args.example("serene inspect --compare runs/first");
   if (!args.parse(argc, argv)) return 0;
   const auto files = args.positional();
   if (files.size() != 1)
     throw Error(ErrorCode::usage, "serene inspect", "one model or config is needed").hint("see serene inspect --help");
+  if (args.has("compare")) {
+    ThreadPool pool(args.threads());
+    const EvaluationJob job = open_job(files[0], args, pool);
+    const auto figures = compare_precisions(job, pool);
+    print(args.has("json") ? comparison_json(job, figures).dump(2) + "\n" : comparison_table(job, figures));
+    return 0;
+  }
   const Index frames = args.get<long>("frames"), classes = args.get<long>("classes");
   if (frames < 1 || frames > 1000000)
     throw Error(ErrorCode::usage, "--frames", "out of range").expected("1..1000000").got(std::to_string(frames));

@@ -3,9 +3,9 @@
 #include "serene/core/error.h"
 
 #ifdef SERENE_PORTAUDIO
-#include <portaudio.h>
-
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <portaudio.h>
 #include <unistd.h>
 #include <algorithm>
 #include <atomic>
@@ -46,8 +46,53 @@ class QuietErrors {
   int saved_ = -1;
 };
 
+// PortAudio, loaded when a microphone is asked for: with what it pulls in (ALSA, JACK) it would cost every start of the
+// program more than reading a model does. Stays loaded.
+class SoundLibrary {
+ public:
+  static const SoundLibrary& get() {
+    static const SoundLibrary library;
+    return library;
+  }
+
+  decltype(&Pa_Initialize) initialize;
+  decltype(&Pa_Terminate) terminate;
+  decltype(&Pa_GetErrorText) error_text;
+  decltype(&Pa_GetDefaultInputDevice) default_input_device;
+  decltype(&Pa_GetDeviceInfo) device_info;
+  decltype(&Pa_OpenStream) open_stream;
+  decltype(&Pa_StartStream) start_stream;
+  decltype(&Pa_CloseStream) close_stream;
+  decltype(&Pa_IsStreamActive) is_stream_active;
+
+ private:
+  SoundLibrary() : handle_(dlopen("libportaudio.so.2", RTLD_NOW | RTLD_LOCAL)) {
+    if (handle_ == nullptr) missing();
+    find("Pa_Initialize", initialize);
+    find("Pa_Terminate", terminate);
+    find("Pa_GetErrorText", error_text);
+    find("Pa_GetDefaultInputDevice", default_input_device);
+    find("Pa_GetDeviceInfo", device_info);
+    find("Pa_OpenStream", open_stream);
+    find("Pa_StartStream", start_stream);
+    find("Pa_CloseStream", close_stream);
+    find("Pa_IsStreamActive", is_stream_active);
+  }
+  [[noreturn]] static void missing() {
+    throw Error(ErrorCode::input, "--mic", "PortAudio cannot be loaded").hint("install libportaudio2");
+  }
+  template <class F>
+  void find(const char* name, F& function) {
+    function = reinterpret_cast<F>(dlsym(handle_, name));
+    if (function == nullptr) missing();
+  }
+
+  void* handle_;
+};
+
 Error no_sound(PaError code) {
-  return Error(ErrorCode::input, "--mic", std::string("the sound card cannot be used: ") + Pa_GetErrorText(code))
+  return Error(ErrorCode::input, "--mic",
+               std::string("the sound card cannot be used: ") + SoundLibrary::get().error_text(code))
       .hint("play a recording or a scenario instead");
 }
 
@@ -92,13 +137,14 @@ struct Microphone::Impl {
 };
 
 Microphone::Microphone(bool keep) : impl_(std::make_unique<Impl>()) {
+  const SoundLibrary& sound = SoundLibrary::get();
   const QuietErrors quiet;
   impl_->keep = keep;
-  if (const PaError code = Pa_Initialize(); code != paNoError) throw no_sound(code);
-  const PaDeviceIndex device = Pa_GetDefaultInputDevice();
-  const PaDeviceInfo* info = device == paNoDevice ? nullptr : Pa_GetDeviceInfo(device);
+  if (const PaError code = sound.initialize(); code != paNoError) throw no_sound(code);
+  const PaDeviceIndex device = sound.default_input_device();
+  const PaDeviceInfo* info = device == paNoDevice ? nullptr : sound.device_info(device);
   if (info == nullptr || info->maxInputChannels < 1) {
-    Pa_Terminate();
+    sound.terminate();
     throw Error(ErrorCode::input, "--mic", "there is no microphone").hint("play a recording or a scenario instead");
   }
   impl_->channels = std::min(info->maxInputChannels, 2);
@@ -110,18 +156,19 @@ Microphone::Microphone(bool keep) : impl_(std::make_unique<Impl>()) {
   input.channelCount = impl_->channels;
   input.sampleFormat = paFloat32;
   input.suggestedLatency = info->defaultLowInputLatency;
-  PaError code = Pa_OpenStream(&impl_->stream, &input, nullptr, kRate, kFrames, paNoFlag, &Impl::receive, impl_.get());
-  if (code == paNoError) code = Pa_StartStream(impl_->stream);
+  PaError code =
+      sound.open_stream(&impl_->stream, &input, nullptr, kRate, kFrames, paNoFlag, &Impl::receive, impl_.get());
+  if (code == paNoError) code = sound.start_stream(impl_->stream);
   if (code != paNoError) {
-    if (impl_->stream != nullptr) Pa_CloseStream(impl_->stream);
-    Pa_Terminate();
+    if (impl_->stream != nullptr) sound.close_stream(impl_->stream);
+    sound.terminate();
     throw no_sound(code);
   }
 }
 
 Microphone::~Microphone() {
-  Pa_CloseStream(impl_->stream);
-  Pa_Terminate();
+  SoundLibrary::get().close_stream(impl_->stream);
+  SoundLibrary::get().terminate();
 }
 
 std::array<int, leg_count> Microphone::rate_hz() const { return {static_cast<int>(kRate), static_cast<int>(kRate)}; }
@@ -133,7 +180,7 @@ const CallAudio& Microphone::recorded() const { return impl_->recorded; }
 bool Microphone::push_next(CallInput& input) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
   while (impl_->written.load(std::memory_order_acquire) - impl_->read.load() < kFrames) {
-    if (Pa_IsStreamActive(impl_->stream) != 1) return false;  // the device is gone
+    if (SoundLibrary::get().is_stream_active(impl_->stream) != 1) return false;  // the device is gone
     if (std::chrono::steady_clock::now() >= until) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }

@@ -45,6 +45,26 @@ class Events(CallTest):
         for sequence in by_call.values():
             self.assertEqual(sequence, list(range(len(sequence))))
 
+    def test_calls_side_by_side_are_those_alone(self):
+        files = [scenario(name, seed=seed) for name, seed in (("one", 5), ("two", 6), ("three", 7))]
+        alone, together = self.new_path("alone"), self.new_path("together")
+        for i, file in enumerate(files):
+            self.call(file, "--speed", "max", "--headless", "--quiet", "--id", f"c-{i + 1}", "--out", alone / f"c-{i + 1}")
+        for threads in (1, 2):
+            out = together / str(threads)
+            self.call(*files, "--speed", "max", "--headless", "--quiet", "--id", "c", "--out", out, "--threads", threads)
+            for i in range(3):
+                name = f"c-{i + 1}/events.jsonl"
+                self.assertIn('"emotion"', (alone / name).read_text())
+                self.assertEqual((out / name).read_text(), (alone / name).read_text())
+
+    def test_precision_of_a_call(self):
+        tell = [self.call(*recordings(), "--speed", "max", "--headless", "--out", "off", "--precision", p).out for p in ("full", "bf16", "int8")]
+        emotions = [[e for e in self.events(out) if e["type"] == "emotion"] for out in tell]
+        for other in emotions[1:]:
+            self.assertEqual([e["t_ms"] for e in other], [e["t_ms"] for e in emotions[0]])
+            self.assertNotEqual(other, emotions[0])
+
     def test_telephone_limits_the_band(self):
         result = self.call(*recordings(), "--speed", "max", "--headless", "--out", "off", "--telephone", "--loss", "0.3", "--burst", "2")
         quality = [e for e in self.events(result.out) if e["type"] == "quality"]

@@ -36,6 +36,18 @@ class PredictTest(CliTest):
             self.assertEqual(EMOTIONS[logits.index(max(logits))], answer["emotion"])
         self.assertEqual(answers, self.ok("predict", run, *clips, "--json", "--threads", "1").json())
 
+    def test_precision(self):
+        clips = [support.a_clip(e) for e in range(4)]
+        full = self.ok("predict", trained()[0], *clips, "--json").json()
+        self.assertEqual(full, self.ok("predict", trained()[0], *clips, "--json", "--precision", "full").json())
+        for precision in ("bf16", "int8"):
+            small = self.ok("predict", trained()[0], *clips, "--json", "--precision", precision).json()
+            self.assertNotEqual(full, small)
+            for a, b in zip(full, small):
+                for label, p in a["probabilities"].items():
+                    self.assertAlmostEqual(p, b["probabilities"][label], delta=0.05)
+        self.refuses(1, ["--precision", "full, bf16 or int8", "half"], "predict", trained()[0], clips[0], "--precision", "half")
+
     def test_bad_files_are_named_and_the_good_answered(self):
         bad = support.bad_recordings()
         good = [support.a_clip(2), support.a_clip(3)]
@@ -163,6 +175,26 @@ class InspectTest(CliTest):
         notes = self.ok("inspect", trained()[0]).out
         for word in ("labels", "mfcc-40", "temperature", "split", "holdout"):
             self.assertIn(word, notes)
+
+    def test_comparison_of_precisions(self):
+        run, _ = trained()
+        result = self.ok(*support.on_corpus("inspect", "--compare", run, "--json")).json()
+        rows = {row["precision"]: row for row in result["precisions"]}
+        self.assertEqual(list(rows), ["full", "bf16", "int8"])
+        scores = json.loads((run / "results.json").read_text())
+        self.assertEqual(result["clips"], scores["clips"])
+        self.assertAlmostEqual(rows["full"]["uar"], scores["uar"]["estimate"] if isinstance(scores["uar"], dict) else scores["uar"])
+        self.assertEqual(rows["full"]["same_answer"], 1)
+        self.assertEqual(rows["full"]["largest_difference"], 0)
+        for smaller, larger in (("bf16", "full"), ("int8", "bf16")):
+            self.assertLess(rows[smaller]["packed_bytes"], rows[larger]["packed_bytes"])
+            self.assertLess(rows[smaller]["largest_difference"], 0.1)
+            self.assertLessEqual(rows[smaller]["uar_lost"]["low"], rows[smaller]["uar_lost"]["high"])
+            self.assertGreater(rows[smaller]["ms_a_clip"], 0)
+        table = self.ok(*support.on_corpus("inspect", "--compare", run)).out
+        for word in ("precision", "bf16", "int8", "UAR lost", "ms a clip"):
+            self.assertIn(word, table)
+        self.refuses(1, ["--corpus"], "inspect", "--compare", run / "best.safetensors")
 
     def test_refusals(self):
         self.refuses(2, ["none.json"], "inspect", "none.json")

@@ -276,12 +276,19 @@ TEST_CASE("checkpoint: graphs that cannot be built") {
       "vast.kernel"));
 }
 
-TEST_CASE("checkpoint: a graph without weights that would fill the memory is refused") {
+TEST_CASE("checkpoint: a graph of few weights whose passes would fill the memory is refused") {
   Damage d;
   const std::string text = d.says([](Parts& p) {
-    p.edit_json("model", [](Json& j) {
-      j["layers"].insert(j["layers"].begin(), Json{{"type", "self_attention"}, {"name", "all"}});
+    const Index wide = 1 << 14;
+    p.edit_json("model", [&](Json& j) {
+      const Json up{{"type", "dense"}, {"name", "up"}, {"units", wide}, {"use_bias", false}},
+          down{{"type", "dense"}, {"name", "down"}, {"units", kChannels}, {"use_bias", false}};
+      j["layers"].insert(j["layers"].begin(),
+                         Json{{"type", "residual"}, {"name", "wide"}, {"layers", Json::array({up, down})}});
     });
+    const std::vector<float> zeros(static_cast<std::size_t>(wide * kChannels));
+    p.tensors["wide.up.kernel"] = {{kChannels, wide}, zeros, {}};
+    p.tensors["wide.down.kernel"] = {{wide, kChannels}, zeros, {}};
     const Index frames = 100000;
     p.edit_json("head", [](Json& j) { j["max_frames"] = 0; });
     p.tensors["example.0.features"] = {

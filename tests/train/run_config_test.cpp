@@ -73,10 +73,10 @@ TEST_CASE("run config: what is written reads back as the same") {
            {"name=n", "data.root=r", "data.cache_dir=c", "data.max_frames=7", "split.protocol=cross", "split.fold=2",
             "split.seed=3", "split.folds=4", "split.validation_speakers=[\"2\"]", "split.test_fraction=0.3",
             "split.validation_fraction=0.4", "split.folds_file=f", "split.train_corpus=a", "split.test_corpus=b"},
-           {"train.epochs=3", "train.batch_size=5", "train.shard_size=6", "train.bucket_by_length=true",
-            "train.select_best_by=val_uar", "train.loss.label_smoothing=0.1", "train.optimizer.weight_decay=0.5",
-            "train.optimizer.clip_norm=2", "train.optimizer.beta_1=0.8", "train.optimizer.beta_2=0.7",
-            "train.optimizer.epsilon=0.01", "train.optimizer.learning_rate=0.3"},
+           {"train.epochs=3", "train.precision=bf16", "train.batch_size=5", "train.shard_size=6",
+            "train.bucket_by_length=true", "train.select_best_by=val_uar", "train.loss.label_smoothing=0.1",
+            "train.optimizer.weight_decay=0.5", "train.optimizer.clip_norm=2", "train.optimizer.beta_1=0.8",
+            "train.optimizer.beta_2=0.7", "train.optimizer.epsilon=0.01", "train.optimizer.learning_rate=0.3"},
            {"train.schedule.monitor=val_uar", "train.schedule.factor=0.25", "train.schedule.patience=3",
             "train.schedule.min_delta=0.5", "train.schedule.cooldown=2", "train.schedule.min_learning_rate=0.125",
             "train.early_stopping.monitor=val_accuracy", "train.early_stopping.patience=1",
@@ -118,6 +118,8 @@ TEST_CASE("run config: unknown keys in every section are refused by path") {
 TEST_CASE("run config: wrong types and values name the path and both sides") {
   contains(message_with({"train.epochs=5x"}), "train.epochs: wrong type (expected integer, got string)");
   contains(message_with({"train.epochs=0"}), "train.epochs: out of range");
+  contains(message_with({"train.precision=half"}), "train.precision: unknown value");
+  contains(message_with({"train.precision=int8"}), "train.precision: 8 bits are too few to train with");
   contains(message_with({"train.epochs=2.5"}), "train.epochs: wrong type");
   contains(message_with({"train.optimizer.beta_1=1"}), "train.optimizer.beta_1: out of range");
   contains(message_with({"train.optimizer.epsilon=0"}), "train.optimizer.epsilon: out of range");

@@ -70,6 +70,7 @@ const std::vector<std::vector<std::string>>& recipes() {
        R"(train.schedule={"type": "constant"})",
        R"(train.loss={"type": "focal", "gamma": 1.5, "class_weights": "balanced", "label_smoothing": 0.1})"},
       {R"(data.augment={"tempo": [0.7, 1.4], "gain_db": 3, "time_masks": 1, "frequency_masks": 1, "probability": 0.8})"},
+      {"train.precision=bf16"},
   };
   return all;
 }
@@ -166,6 +167,29 @@ TEST_CASE("trainer: it learns what can be learnt, and overfits one batch") {
   batch.epochs(200);
   CHECK(batch.trainer.history().back().train_loss < 0.02);
   CHECK(batch.trainer.history().back().train_accuracy == 1);
+}
+
+TEST_CASE("trainer: products in bf16 train as well, with other bits; what is validated is float32") {
+  Run full({"train.epochs=6"}), half({"train.epochs=6", "train.precision=bf16"});
+  full.epochs(6);
+  half.epochs(6);
+  CHECK(!same_bits(full.params(), half.params()));
+  const EpochRecord &a = full.trainer.history().back(), &b = half.trainer.history().back();
+  CHECK(a.val_loss == doctest::Approx(b.val_loss).epsilon(0.25));
+  CHECK(b.train_loss < half.trainer.history().front().train_loss);
+  // The validation loss is that of the checkpoint's weights as `serene evaluate` runs them.
+  Predictor predictor(half.model, half.dataset, half.config.data.max_frames, half.pool);
+  const auto logits = predictor.logits(half.trainer.params(), half.split.validation);
+  const InferenceModel<float> inference(half.model, half.params());
+  CHECK(same_bits(logits, predictor.logits(inference, half.split.validation)));
+  double loss = 0;
+  for (std::size_t i = 0; i < half.split.validation.size(); ++i) {
+    const float* row = logits.data() + 3 * i;
+    double sum = 0;
+    for (int k = 0; k < 3; ++k) sum += std::exp(static_cast<double>(row[k]));
+    loss += std::log(sum) - static_cast<double>(row[half.dataset.label(half.split.validation[i])]);
+  }
+  CHECK(loss / static_cast<double>(half.split.validation.size()) == doctest::Approx(b.val_loss).epsilon(1e-9));
 }
 
 TEST_CASE("trainer: without a validation part the training figures are watched and val_ figures are null") {

@@ -29,7 +29,7 @@ CallModel::CallModel(Recognizer recognizer, CallConfig config, Playbook playbook
   const WindowFrames frames = window_frames(config_, features);
   for (const Index n : {frames.least, frames.most}) {
     with_context("window of " + std::to_string(n) + " frames", [&] {
-      recognizer_.model().shapes({1, n, recognizer_.model().input_channels()});
+      recognizer_.inference().model().shapes({1, n, recognizer_.inference().model().input_channels()});
     });
   }
   const std::vector<std::string> names = state_names();

@@ -17,15 +17,33 @@ FeatureConfig feature_config_of(const Checkpoint& checkpoint) {
   return config;
 }
 
-Recognizer Recognizer::open(const std::string& path) {
-  Checkpoint checkpoint = read_checkpoint(path);
-  return with_context(path, [&] { return Recognizer(std::move(checkpoint)); });
+Recognizer Recognizer::open(const std::string& path, Precision precision) {
+  Checkpoint checkpoint = read_checkpoint(path, {.replay = false});
+  return with_context(path, [&] {
+    if (precision != Precision::full) {
+      replay_examples(checkpoint, InferenceModel<float>(build_model_of(checkpoint), checkpoint.params), 1);
+      return Recognizer(std::move(checkpoint), precision);
+    }
+    // One packing serves the replay and all that follows.
+    std::vector<CheckpointExample> examples;
+    examples.swap(checkpoint.examples);
+    Recognizer recognizer(std::move(checkpoint));
+    recognizer.checkpoint_.examples.swap(examples);
+    replay_examples(recognizer.checkpoint_, recognizer.inference(), 1);
+    recognizer.checkpoint_.examples = {};
+    return recognizer;
+  });
 }
 
-Recognizer::Recognizer(Checkpoint checkpoint)
+Recognizer::Recognizer(Checkpoint checkpoint, Precision precision)
     : checkpoint_(std::move(checkpoint)),
-      model_(build_model_of(checkpoint_)),
-      features_(feature_config_of(checkpoint_)) {}
+      features_(feature_config_of(checkpoint_)),
+      inference_(std::make_shared<const InferenceModel<float>>(build_model_of(checkpoint_),
+                                                               std::move(checkpoint_.params), precision)) {
+  checkpoint_.params = {};
+  checkpoint_.examples = {};
+  checkpoint_.state = {};
+}
 
 Recognition Recognizer::recognize_file(const std::string& path) const {
   return recognize_features(extract_file(features_, path));
@@ -38,7 +56,7 @@ Recognition Recognizer::recognize(std::span<const float> samples) const {
 Recognition Recognizer::recognize_features(const FeatureMatrix& m) const {
   Recognition r;
   r.frames = m.frames;
-  r.probabilities = classify(checkpoint_, model_, m.frames, m.values);
+  r.probabilities = classify(checkpoint_, *inference_, m.frames, m.values);
   r.label =
       static_cast<int>(std::max_element(r.probabilities.begin(), r.probabilities.end()) - r.probabilities.begin());
   return r;

@@ -1,6 +1,8 @@
-// A trained model ready to recognise: checkpoint, graph and features in one immutable object. const means thread-safe.
+// A trained model ready to recognise: checkpoint, packed weights and features in one immutable object, shared by all
+// calls. const means thread-safe.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -8,7 +10,7 @@
 #include "serene/audio/feature_config.h"
 #include "serene/audio/features.h"
 #include "serene/io/checkpoint.h"
-#include "serene/nn/model.h"
+#include "serene/nn/inference_model.h"
 
 namespace serene {
 
@@ -23,12 +25,14 @@ FeatureConfig feature_config_of(const Checkpoint& checkpoint);
 
 class Recognizer {
  public:
-  // Reads and replays a checkpoint. Throws Error as read_checkpoint does.
-  static Recognizer open(const std::string& path);
-  explicit Recognizer(Checkpoint checkpoint);
+  // Reads a checkpoint and replays its first example (in full precision, whatever is asked for), so that a start is
+  // quick; read_checkpoint replays all. Throws Error as read_checkpoint does.
+  static Recognizer open(const std::string& path, Precision precision = Precision::full);
+  explicit Recognizer(Checkpoint checkpoint, Precision precision = Precision::full);
 
+  // Without its weights, examples and state: those are packed in inference() or not needed any more.
   const Checkpoint& checkpoint() const noexcept { return checkpoint_; }
-  const Model<float>& model() const noexcept { return model_; }
+  const InferenceModel<float>& inference() const noexcept { return *inference_; }
   const FeatureConfig& features() const noexcept { return features_; }
   const std::vector<std::string>& labels() const noexcept { return checkpoint_.labels; }
 
@@ -41,8 +45,8 @@ class Recognizer {
 
  private:
   Checkpoint checkpoint_;
-  Model<float> model_;
   FeatureConfig features_;
+  std::shared_ptr<const InferenceModel<float>> inference_;
 };
 
 }  // namespace serene

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "serene/call/advisor.h"
-#include "serene/call/emotion_pass.h"
+#include "serene/call/emotion_batch.h"
 #include "serene/call/quality_meter.h"
 #include "serene/call/smoother.h"
 #include "serene/call/speech_window.h"
@@ -21,6 +21,7 @@ constexpr std::size_t kMostAcknowledgements = 64;  // between two blocks
 struct WindowResult {
   std::array<double, max_states> probabilities{};
   std::int64_t window_ms = 0;
+  bool ready = false;
 };
 
 std::vector<double> negative_weights(const CallModel& model) {
@@ -44,14 +45,17 @@ struct LegState {
 
 }  // namespace
 
-// The heavy work of a leg runs in its own push and block by block; step() puts what both legs have reached in order.
+// The heavy work of a leg runs in its own push and block by block; step() puts what both legs have reached in order. A
+// block whose window has no answer yet keeps it and all that follow waiting, as a leg that lags would.
 struct Session::Impl final : AdvisorSink {
   const CallModel& model;
   SessionOptions options;
   EventSink& sink;
   std::array<LegState, leg_count> legs;
   SpeechWindow window;
-  EmotionPass pass;
+  std::unique_ptr<EmotionBatch> own_batch;  // of one window: answers at once
+  EmotionBatch& batch;
+  std::int64_t windows = 0;
   std::vector<WindowResult> results;  // ring: as many as blocks can wait
   std::size_t next_result = 0;
 
@@ -73,7 +77,8 @@ struct Session::Impl final : AdvisorSink {
         sink(s),
         legs{LegState(o.rate_hz[0], m.config()), LegState(o.agent_leg ? o.rate_hz[1] : 8000, m.config())},
         window(m.config(), m.recognizer().features(), m.recognizer().checkpoint().normalizer, o.rate_hz[0]),
-        pass(m),
+        own_batch(o.batch == nullptr ? std::make_unique<EmotionBatch>(m, 1) : nullptr),
+        batch(o.batch == nullptr ? *own_batch : *o.batch),
         results(static_cast<std::size_t>(skew_blocks(m.config()) + 1)),
         turns(m.config(), o.agent_leg),
         smoother(m.config(), static_cast<int>(m.states().size())),
@@ -88,6 +93,10 @@ struct Session::Impl final : AdvisorSink {
     e.consent = o.consent;
     emit(e);
   }
+
+  ~Impl() override { batch.forget(results.data(), results.data() + results.size()); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   std::int64_t now_ms() const noexcept { return blocks * block_ms; }
 
@@ -113,11 +122,31 @@ struct Session::Impl final : AdvisorSink {
     LegState& l = leg(which);
     if (which == Leg::agent && !options.agent_leg) return n;
     Index taken = 0;
-    while (taken < n && l.waiting.free() > 0) {
+    while (taken < n && has_room(l)) {
       taken += take(l.input, taken);
       if (l.input.full()) end_block(which);
     }
     return taken;
+  }
+
+  // Blocks may wait for the other leg or for answers; only the other leg is a reason to refuse samples.
+  bool has_room(LegState& l) noexcept {
+    if (l.waiting.free() == 0) settle();
+    return l.waiting.free() > 0;
+  }
+
+  // Asks what waits to be asked and goes on.
+  void settle() noexcept {
+    batch.run();
+    deliver();
+  }
+
+  void deliver() noexcept {
+    while (!legs[0].waiting.empty() && (!options.agent_leg || !legs[1].waiting.empty())) {
+      const int window_at = legs[0].waiting.at(0).window;
+      if (window_at >= 0 && !results[static_cast<std::size_t>(window_at)].ready) return;
+      step();
+    }
   }
 
   void end_block(Leg which) noexcept {
@@ -125,13 +154,15 @@ struct Session::Impl final : AdvisorSink {
     LegBlock block = l.input.judge();
     if (which == Leg::customer && wanted_consent && window.push(l.input.samples(), block)) {
       WindowResult& r = results[next_result];
-      pass.run(window.frames(), {r.probabilities.data(), model.states().size()});
+      r.ready = false;
       r.window_ms = window.window_ms();
+      batch.add(window.frames(), {{r.probabilities.data(), model.states().size()}, &r.ready});
+      ++windows;
       block.window = static_cast<int>(next_result);
       next_result = (next_result + 1) % results.size();
     }
     l.waiting.put(block);
-    while (!legs[0].waiting.empty() && (!options.agent_leg || !legs[1].waiting.empty())) step();
+    deliver();
   }
 
   // One block that both legs have reached.
@@ -241,12 +272,13 @@ struct Session::Impl final : AdvisorSink {
     if (options.agent_leg) {
       for (const Leg which : {Leg::customer, Leg::agent}) {
         LegState& other = leg(which == Leg::customer ? Leg::agent : Leg::customer);
-        while (!other.waiting.empty()) {
+        for (settle(); !other.waiting.empty(); settle()) {
           leg(which).input.fill_silence();
           end_block(which);
         }
       }
     }
+    settle();
     finished = true;
     apply_commands();
     turns.finish(now_ms(), *this);
@@ -276,10 +308,13 @@ Index Session::lose(Leg leg, Index samples) noexcept {
                      [&](LegInput& input, Index from) { return input.take_lost(std::min(samples, most) - from); });
 }
 
+void Session::deliver() noexcept {
+  if (!impl_->finished) impl_->deliver();
+}
 void Session::finish(const char* reason) noexcept { impl_->finish(reason); }
 void Session::acknowledge(std::int64_t alert) noexcept { impl_->acknowledge(alert); }
 void Session::set_consent(bool given) noexcept { impl_->set_consent(given); }
 std::int64_t Session::time_ms() const noexcept { return impl_->now_ms(); }
-std::int64_t Session::emotion_passes() const noexcept { return impl_->pass.passes(); }
+std::int64_t Session::emotion_passes() const noexcept { return impl_->windows; }
 
 }  // namespace serene

@@ -4,8 +4,11 @@
 // alone and never on the agent's. What concerns both legs (overlap, silence, order of events) is decided when both have
 // reached a block, so events depend on the samples and never on how they were cut into pushes.
 //
-// Nothing in push, lose, finish and the rest allocates, locks or calls the system once the session is constructed.
-// A session belongs to one thread at a time; the CallModel is shared.
+// Many calls on one thread may ask the model together: sessions that share an EmotionBatch hold their events back from
+// the first window that has no answer, until deliver(). Events are the same, bit for bit, and in the same order.
+//
+// Nothing in push, lose, deliver, finish and the rest allocates, locks or calls the system once the session is
+// constructed. A session belongs to one thread at a time; the CallModel is shared.
 #pragma once
 
 #include <array>
@@ -18,6 +21,8 @@
 
 namespace serene {
 
+class EmotionBatch;
+
 inline constexpr int block_ms = 20;
 
 struct SessionOptions {
@@ -25,12 +30,14 @@ struct SessionOptions {
   bool agent_leg = true;         // false: the agent's side is not there; no overlap, silence from the customer alone
   bool consent = true;           // false: the model does not run until set_consent(true)
   double strain_before_min = 0;  // minutes of angry calls in a row before this one
+  // Windows wait here for those of other sessions (emotion_batch.h). nullptr: the session asks the model by itself.
+  EmotionBatch* batch = nullptr;
 };
 
 class Session {
  public:
-  // Throws Error(usage) for a rate that is not possible. model and sink must outlive the session. The event call/start
-  // is sent at once.
+  // Throws Error(usage) for a rate that is not possible. model, sink and batch must outlive the session. The event
+  // call/start is sent at once.
   Session(const CallModel& model, const SessionOptions& options, EventSink& sink);
   ~Session();
   Session(Session&&) noexcept;
@@ -40,6 +47,8 @@ class Session {
   Index push(Leg leg, std::span<const float> samples) noexcept;
   // So many samples were lost on the way: silence in their place, counted as loss. Returns how many were taken.
   Index lose(Leg leg, Index samples) noexcept;
+  // With a batch: sends the events that waited for it. After EmotionBatch::run, or what was not asked waits on.
+  void deliver() noexcept;
   // The call is over: the shorter leg is taken as silent to the end of the longer, open stretches stop, call/end comes
   // last. reason: a string literal. Afterwards nothing is taken.
   void finish(const char* reason = "finished") noexcept;
@@ -50,7 +59,7 @@ class Session {
   void set_consent(bool given) noexcept;
 
   std::int64_t time_ms() const noexcept;         // of the blocks that both legs have reached
-  std::int64_t emotion_passes() const noexcept;  // forward passes so far, all on the customer's leg
+  std::int64_t emotion_passes() const noexcept;  // windows given to the model so far, all of the customer's leg
 
  private:
   struct Impl;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <set>
 
@@ -31,11 +32,10 @@ class ContentSum {
       add_text(value);
     }
   }
-  template <class S>
-  void add(const std::string& name, std::span<const S> values) {
+  void add(const std::string& name, std::span<const std::byte> values) {
     add_text(name);
-    sum_.update(std::to_string(values.size_bytes()) + ":");
-    sum_.update(std::as_bytes(values));
+    sum_.update(std::to_string(values.size()) + ":");
+    sum_.update(values);
   }
   std::string hex() const { return sum_.hex(); }
 
@@ -53,11 +53,11 @@ class Collector {
   // values must stay where they are until write().
   void add(const std::string& name, const std::vector<Index>& shape, std::span<const float> values) {
     writer_.add(name, shape, values);
-    tensors_[name] = [values](ContentSum& sum, const std::string& n) { sum.add(n, values); };
+    tensors_[name] = [values](ContentSum& sum, const std::string& n) { sum.add(n, std::as_bytes(values)); };
   }
   void add(const std::string& name, const std::vector<Index>& shape, std::span<const double> values) {
     writer_.add(name, shape, values);
-    tensors_[name] = [values](ContentSum& sum, const std::string& n) { sum.add(n, values); };
+    tensors_[name] = [values](ContentSum& sum, const std::string& n) { sum.add(n, std::as_bytes(values)); };
   }
   void text(const std::string& key, const std::string& value) { metadata_[key] = value; }
 
@@ -82,10 +82,11 @@ std::vector<Index> vector_shape(std::size_t n) { return {static_cast<Index>(n)};
 void check_sum(const SafeTensors& file) {
   ContentSum sum(file.metadata());
   for (const std::string& name : file.names()) {
-    if (file.info(name).dtype == "F64") {
-      sum.add(name, std::span<const double>(file.get<double>(name)));
+    const std::string& dtype = file.info(name).dtype;
+    if (dtype == "F64" || dtype == "F32") {
+      sum.add(name, file.bytes(name));
     } else {
-      sum.add(name, std::span<const float>(file.get<float>(name)));
+      sum.add(name, std::as_bytes(std::span<const float>(file.get<float>(name))));
     }
   }
   if (file.metadata("sha256") != sum.hex()) {
@@ -129,8 +130,13 @@ void read_parameters(const SafeTensors& file, Checkpoint& c, std::set<std::strin
   }
   c.params.assign(static_cast<std::size_t>(model.layout().size), 0.0f);
   for (const ParameterEntry& e : model.layout().entries) {
-    const auto values = file.get<float>(e.name, e.spec.shape);
-    std::copy(values.begin(), values.end(), c.params.begin() + e.offset);
+    if (file.info(e.name).dtype == "F32") {
+      const auto bytes = file.bytes(e.name);
+      std::memcpy(c.params.data() + e.offset, bytes.data(), bytes.size());
+    } else {
+      const auto values = file.get<float>(e.name, e.spec.shape);
+      std::copy(values.begin(), values.end(), c.params.begin() + e.offset);
+    }
     unread.erase(e.name);
   }
 }
@@ -162,21 +168,44 @@ void read_examples(const SafeTensors& file, Checkpoint& c, std::set<std::string>
   }
 }
 
-void replay(const Checkpoint& c) {
-  const Model<float> model = build_model_of(c);
-  for (std::size_t i = 0; i < c.examples.size(); ++i) {
-    const auto& e = c.examples[i];
-    const auto got = classify(c, model, e.frames, e.features);
-    for (std::size_t k = 0; k < got.size(); ++k) {
-      if (!(std::abs(got[k] - e.probabilities[k]) <= kReplayTolerance)) {
-        throw Error(ErrorCode::input, "example " + std::to_string(i),
-                    "the model does not give the probabilities stored with it")
-            .expected(std::to_string(e.probabilities[k]))
-            .got(std::to_string(got[k]));
-      }
+// Answers one clip after the other with the same memory.
+class Classifier {
+ public:
+  // frames: of the longest clip.
+  Classifier(const Checkpoint& c, const InferenceModel<float>& inference, Index frames)
+      : checkpoint_(c), executor_(inference.weights(), options_for(c, frames), pool_) {}
+
+  std::vector<double> answer(Index frames, std::span<const float> features) {
+    const Index channels = checkpoint_.input_channels, most = checkpoint_.max_frames;
+    if (most > 0 && frames > most) {
+      features = features.subspan(static_cast<std::size_t>((frames - most) / 2 * channels),
+                                  static_cast<std::size_t>(most * channels));
+      frames = most;
     }
+    input_.assign(features.begin(), features.end());
+    if (!checkpoint_.normalizer.mean.empty()) checkpoint_.normalizer.apply(input_.data(), frames);
+    const auto logits = executor_.forward({input_.data(), {1, frames, channels}, nullptr});
+    auto p = probabilities_of({logits.data, static_cast<std::size_t>(logits.shape.size())}, checkpoint_.temperature);
+    if (!std::all_of(p.begin(), p.end(), [](double v) { return std::isfinite(v); })) {
+      throw Error(ErrorCode::input, "", "the model's answer is not a number")
+          .hint("its weights or the features are too large");
+    }
+    return p;
   }
-}
+
+ private:
+  static ExecutorOptions options_for(const Checkpoint& c, Index frames) {
+    ExecutorOptions options;
+    options.max_time = c.max_frames > 0 ? std::min(frames, c.max_frames) : frames;
+    options.max_bytes = kMaxPassBytes;
+    return options;
+  }
+
+  const Checkpoint& checkpoint_;
+  ThreadPool pool_{1};
+  Executor<float> executor_;
+  std::vector<float> input_;
+};
 
 }  // namespace
 
@@ -236,7 +265,9 @@ Checkpoint read_checkpoint(const std::string& path, const CheckpointOptions& opt
     }
     if (!unread.empty())
       throw Error(ErrorCode::input, printable(*unread.begin()), "a tensor that the model does not have");
-    if (options.replay) replay(c);
+    if (options.replay && !c.examples.empty()) {
+      replay_examples(c, InferenceModel<float>(build_model_of(c), c.params), c.examples.size());
+    }
     return c;
   });
 }
@@ -255,30 +286,38 @@ std::vector<double> probabilities_of(std::span<const float> logits, double tempe
   return p;
 }
 
-std::vector<double> classify(const Checkpoint& c, const Model<float>& model, Index frames,
+std::vector<double> classify(const Checkpoint& c, const InferenceModel<float>& inference, Index frames,
                              std::span<const float> features) {
   if (frames < 1 || static_cast<Index>(features.size()) != frames * c.input_channels) {
     throw Error(ErrorCode::usage, "features", "wrong size")
         .expected(std::to_string(c.input_channels) + " values for each of " + std::to_string(frames) + " frames")
         .got(std::to_string(features.size()));
   }
-  if (c.max_frames > 0 && frames > c.max_frames) {
-    features = features.subspan(static_cast<std::size_t>((frames - c.max_frames) / 2 * c.input_channels),
-                                static_cast<std::size_t>(c.max_frames * c.input_channels));
-    frames = c.max_frames;
+  return Classifier(c, inference, frames).answer(frames, features);
+}
+
+std::vector<double> classify(const Checkpoint& c, const Model<float>& model, Index frames,
+                             std::span<const float> features) {
+  return classify(c, InferenceModel<float>(model, c.params), frames, features);
+}
+
+void replay_examples(const Checkpoint& c, const InferenceModel<float>& inference, std::size_t most) {
+  Index longest = 1;
+  const std::size_t count = std::min(most, c.examples.size());
+  for (std::size_t i = 0; i < count; ++i) longest = std::max(longest, c.examples[i].frames);
+  Classifier classifier(c, inference, longest);
+  for (std::size_t i = 0; i < count; ++i) {
+    const CheckpointExample& e = c.examples[i];
+    const auto got = classifier.answer(e.frames, e.features);
+    for (std::size_t k = 0; k < got.size(); ++k) {
+      if (!(std::abs(got[k] - e.probabilities[k]) <= kReplayTolerance)) {
+        throw Error(ErrorCode::input, "example " + std::to_string(i),
+                    "the model does not give the probabilities stored with it")
+            .expected(std::to_string(e.probabilities[k]))
+            .got(std::to_string(got[k]));
+      }
+    }
   }
-  std::vector<float> x(features.begin(), features.end());
-  if (!c.normalizer.mean.empty()) c.normalizer.apply(x.data(), frames);
-  ThreadPool pool(1);
-  Executor<float> executor(
-      model, {.mode = Mode::inference, .max_batch = 1, .max_time = frames, .max_bytes = kMaxPassBytes}, pool);
-  const auto logits = executor.forward(c.params, {x.data(), {1, frames, c.input_channels}, nullptr});
-  auto answer = probabilities_of({logits.data, static_cast<std::size_t>(logits.shape.size())}, c.temperature);
-  if (!std::all_of(answer.begin(), answer.end(), [](double p) { return std::isfinite(p); })) {
-    throw Error(ErrorCode::input, "", "the model's answer is not a number")
-        .hint("its weights or the features are too large");
-  }
-  return answer;
 }
 
 Model<float> build_model_of(const Checkpoint& c) {

@@ -14,6 +14,7 @@
 
 #include "serene/audio/normalizer.h"
 #include "serene/core/json.h"
+#include "serene/nn/inference_model.h"
 #include "serene/nn/model.h"
 
 namespace serene {
@@ -60,10 +61,19 @@ std::vector<double> probabilities_of(std::span<const float> logits, double tempe
 // The same into `out`, of the same size, without allocating. Logits that are not finite may give NaN.
 void probabilities_of(std::span<const float> logits, double temperature, std::span<double> out) noexcept;
 
-// Probabilities of one clip: (frames, F) features, not normalised. Deterministic; for many clips use an Executor.
-// Throws Error when the size is wrong, a pass would take more than 4 GiB, or the answer is not finite.
+// Probabilities of one clip: (frames, F) features, not normalised. `inference` is made of the checkpoint's model and
+// weights; of the checkpoint, labels, normaliser, max_frames and temperature are read. Deterministic; for many clips
+// use an Executor. Thread-safe. Throws Error when the size is wrong, a pass would take more than 4 GiB, or the answer
+// is not finite.
+std::vector<double> classify(const Checkpoint& checkpoint, const InferenceModel<float>& inference, Index frames,
+                             std::span<const float> features);
+// The same for a single question: folds and packs the checkpoint's weights first. model: build_model_of(checkpoint).
 std::vector<double> classify(const Checkpoint& checkpoint, const Model<float>& model, Index frames,
                              std::span<const float> features);
+
+// Runs the first `most` of the checkpoint's examples through `inference` (of full precision). Throws Error(input) that
+// names the first one whose probabilities are not those stored with it.
+void replay_examples(const Checkpoint& checkpoint, const InferenceModel<float>& inference, std::size_t most);
 
 // The model that the checkpoint's graph describes. Throws Error(input).
 Model<float> build_model_of(const Checkpoint& checkpoint);

@@ -141,6 +141,11 @@ const TensorInfo& SafeTensors::info(const std::string& name) const {
   return found->second;
 }
 
+std::span<const std::byte> SafeTensors::bytes(const std::string& name) const {
+  const TensorInfo& tensor = info(name);
+  return {bytes_.data() + data_begin_ + tensor.begin, tensor.end - tensor.begin};
+}
+
 template <class S>
 std::vector<S> SafeTensors::get(const std::string& name) const {
   const TensorInfo& tensor = info(name);

@@ -68,7 +68,9 @@ class SafeTensors {
   // is rounded once; a value beyond the range of float is NonFinite unless allowed.
   template <class S>
   std::vector<S> get(const std::string& name) const;
-  // The same, and the shape must be `shape` (InvalidTensorView).
+  // The tensor as it stands in the file; valid as long as this object.
+  std::span<const std::byte> bytes(const std::string& name) const;
+  // Values of get(), and the shape must be `shape` (InvalidTensorView).
   template <class S>
   std::vector<S> get(const std::string& name, const std::vector<Index>& shape) const;
 

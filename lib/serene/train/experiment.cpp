@@ -173,9 +173,10 @@ Checkpoint Experiment::checkpoint(double temperature) {
   c.temperature = temperature;
   c.params.assign(trainer_.final_params().begin(), trainer_.final_params().end());
   const auto& pool_of_examples = split_.validation.empty() ? split_.train : split_.validation;
+  const InferenceModel<float> inference(model_, c.params);
   for (std::size_t i = 0; i < std::min(kExamples, pool_of_examples.size()); ++i) {
     const ClipFeatures& clip = features_.clips[pool_of_examples[i]];
-    c.examples.push_back({clip.frames, clip.values, classify(c, model_, clip.frames, clip.values)});
+    c.examples.push_back({clip.frames, clip.values, classify(c, inference, clip.frames, clip.values)});
   }
   return c;
 }

@@ -3,36 +3,36 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <vector>
 
 #include "serene/core/thread_pool.h"
 #include "serene/data/batcher.h"
-#include "serene/nn/executor.h"
+#include "serene/nn/inference_model.h"
 
 namespace serene {
 
 class Predictor {
  public:
   // max_frames: longer clips are cut to their middle; 0 takes clips whole. Everything referred to must outlive the
-  // predictor.
+  // predictor. Throws Error(usage) when the model cannot take the clips.
   Predictor(const Model<float>& model, const Dataset& dataset, Index max_frames, ThreadPool& pool,
             Index batch_size = 32);
 
-  // Logits, row-major (clips, classes), in the order of `clips`.
+  // Logits, row-major (clips, classes), in the order of `clips`. The model is folded and packed once a call.
   std::vector<float> logits(std::span<const float> params, std::span<const std::size_t> clips);
+  // The same for a model that is packed already, in any precision.
+  std::vector<float> logits(const InferenceModel<float>& inference, std::span<const std::size_t> clips);
 
-  std::size_t bytes() const noexcept;  // memory held
+  std::size_t bytes() const noexcept { return bytes_; }  // memory that a call takes while it lasts
 
  private:
   const Model<float>& model_;
   const Dataset& dataset_;
   BatcherConfig batches_;
-  std::unique_ptr<Executor<float>> executor_;
-  std::vector<float> input_;
-  std::vector<Index> lengths_;
-  std::vector<int> labels_;
+  ThreadPool& pool_;
+  Index time_;  // frames of the longest clip, as cut
+  std::size_t bytes_;
 };
 
 }  // namespace serene

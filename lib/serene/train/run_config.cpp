@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "serene/nn/inference_model.h"
+
 namespace serene {
 
 namespace {
@@ -130,12 +132,23 @@ Json to_json(const LossConfig& c) {
   return j;
 }
 
+Precision training_precision(JsonReader& r) {
+  const std::string name = r.choice("precision", precision_names(), "full");
+  if (name == "int8") {
+    throw r.error("precision", "8 bits are too few to train with")
+        .expected("full or bf16")
+        .hint("int8 is for trained models: serene predict --precision int8");
+  }
+  return parse_precision(name);
+}
+
 TrainConfig train_from_json(JsonReader r) {
   TrainConfig c;
   c.epochs = r.integer_in("epochs", 1, 1000000, c.epochs);
   c.batch_size = r.integer_in("batch_size", 1, 1 << 20, c.batch_size);
   c.shard_size = r.integer_in("shard_size", 1, 1 << 20, c.shard_size);
   c.bucket_by_length = r.boolean("bucket_by_length", c.bucket_by_length);
+  c.precision = training_precision(r);
   c.select_best_by = monitor_from_string(r.choice("select_best_by", monitor_names(), to_string(c.select_best_by)));
   c.optimizer = optimizer_from_json(section(r, "optimizer"));
   c.schedule = schedule_from_json(section(r, "schedule"));
@@ -151,6 +164,7 @@ Json to_json(const TrainConfig& c) {
   j["batch_size"] = c.batch_size;
   j["shard_size"] = c.shard_size;
   j["bucket_by_length"] = c.bucket_by_length;
+  j["precision"] = precision_name(c.precision);
   j["select_best_by"] = to_string(c.select_best_by);
   j["optimizer"] = to_json(c.optimizer);
   j["schedule"] = to_json(c.schedule);

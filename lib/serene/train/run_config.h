@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "serene/core/gemm.h"
 #include "serene/core/json.h"
 #include "serene/data/feature_augment.h"
 #include "serene/train/optimizer.h"
@@ -58,6 +59,9 @@ struct TrainConfig {
   std::int64_t batch_size = 64;
   std::int64_t shard_size = 8;  // samples that one thread takes at a time; part of the result's bits
   bool bucket_by_length = false;
+  // Of the products of a training step: full or bf16. Weights, optimizer, normalisation and loss are float32 either
+  // way, and so are validation and test.
+  Precision precision = Precision::full;
   Monitor select_best_by = Monitor::val_loss;  // which epoch's weights become the checkpoint `best`
   OptimizerConfig optimizer;
   ScheduleConfig schedule;

@@ -104,6 +104,7 @@ Trainer::Trainer(const Model<float>& model, const Dataset& dataset, const Split&
   options.mode = Mode::training;
   options.max_batch = most.batch, options.max_time = most.time;
   options.shard = config.train.shard_size;
+  options.precision = config.train.precision;
   executor_ = std::make_unique<Executor<float>>(model, options, pool);
   input_.resize(static_cast<std::size_t>(most.size()));
   dlogits_.resize(static_cast<std::size_t>(most.batch * model.output_channels()));
@@ -135,7 +136,7 @@ Trainer::StepResult Trainer::step(Index batch, double learning_rate) {
     throw Error(ErrorCode::divergence, place, "the loss is not finite")
         .hint("lower train.optimizer.learning_rate or set clip_norm");
   }
-  const auto grads = executor_->backward(params_, dlogits_.data());
+  const auto grads = executor_->backward(dlogits_.data());
   r.gradient_norm = optimizer_.step(params_.data(), grads.data(), learning_rate, pool_);
   if (!std::isfinite(r.gradient_norm)) {
     throw Error(ErrorCode::divergence, place, "the gradient is not finite")
