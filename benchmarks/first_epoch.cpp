@@ -19,6 +19,7 @@
 #include "serene/io/npy.h"
 #include "serene/nn/model_builder.h"
 #include "serene/train/experiment.h"
+#include "support/bench_main.h"
 #include "support/machine.h"
 #include "support/measure.h"
 
@@ -139,10 +140,5 @@ int run(int count, char** words) {
 }  // namespace serene::bench
 
 int main(int count, char** words) {
-  try {
-    return serene::bench::run(count, words);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "bench_first_epoch: error: %s\n", e.what());
-    return 2;
-  }
+  return serene::bench::bench_main("bench_first_epoch", count, words, serene::bench::run);
 }

@@ -10,7 +10,9 @@
 
 #include "serene/core/gemm.h"
 #include "serene/nn/init.h"
+#include "serene/nn/layer_runner.h"
 #include "serene/nn/model_builder.h"
+#include "support/bench_main.h"
 #include "support/fma_peak.h"
 #include "support/machine.h"
 #include "support/measure.h"
@@ -24,7 +26,8 @@ constexpr Index kFeatures = 40, kClasses = 8;
 // kernels.
 double gemm_error(Trans trans_a, Index m, Index n, Index k) {
   const std::vector<float> a = noise(static_cast<std::size_t>(m * k), 1), b = noise(static_cast<std::size_t>(k * n), 2);
-  std::vector<float> c(static_cast<std::size_t>(m * n)), work(static_cast<std::size_t>(packed_size<float>(k, n)));
+  std::vector<float> c(static_cast<std::size_t>(m * n));
+  AlignedVector<float> work(packed_size<float>(k, n));
   const Index lda = trans_a == Trans::yes ? m : k;
   gemm<float>(trans_a, Trans::no, m, n, k, a.data(), lda, b.data(), n, false, c.data(), n, work.data());
   double worst = 0;
@@ -62,11 +65,12 @@ struct Station {
   Params<const float> params;
   Params<float> grads;
   Shape in, out;
-  std::vector<float> x, y, dy, dx, saved, scratch;
+  std::vector<float> x, y, dy, dx;
+  AlignedVector<float> saved, scratch, packed;
 
   Frame<float> frame() {
     Frame<float> f;
-    f.saved = saved.data(), f.scratch = scratch.data(), f.mode = Mode::training, f.seed = 1;
+    f.saved = saved.data(), f.scratch = scratch.data(), f.packed = packed.data(), f.mode = Mode::training, f.seed = 1;
     return f;
   }
   void forward() { layer->forward(params, {x.data(), in, nullptr}, {y.data(), out, nullptr}, frame()); }
@@ -78,14 +82,19 @@ struct Station {
 
 Station make_station(const Model<float>& model, Index i, Shape in, std::vector<float> x, const float* params,
                      float* grads) {
-  Station s{&model.layer(i), model.params(i, params), model.params(i, grads), in, {}, std::move(x), {}, {}, {}, {}, {}};
+  Station s{
+      &model.layer(i), model.params(i, params), model.params(i, grads), in, {}, std::move(x), {}, {}, {}, {}, {}, {}};
   const Plan plan = s.layer->plan(in, Mode::training);
   s.out = plan.out;
   s.y.resize(static_cast<std::size_t>(plan.out.size()));
   s.dx.resize(static_cast<std::size_t>(in.size()));
   s.dy = noise(s.y.size(), 3);
-  s.saved.resize(static_cast<std::size_t>(plan.saved));
-  s.scratch.resize(static_cast<std::size_t>(plan.scratch));
+  s.saved.resize(plan.saved);
+  s.scratch.resize(plan.scratch);
+  // A training step packs the weights once for all of its shards: outside of what is timed here.
+  const Packing packing{Mode::training, Precision::full};
+  s.packed.resize(s.layer->packed_weights_size(packing));
+  s.layer->pack_weights(s.params, packing, s.packed.data());
   return s;
 }
 
@@ -148,10 +157,5 @@ int run(int count, char** arguments) {
 }  // namespace serene::bench
 
 int main(int count, char** arguments) {
-  try {
-    return serene::bench::run(count, arguments);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "bench_layers: error: %s\n", e.what());
-    return 3;
-  }
+  return serene::bench::bench_main("bench_layers", count, arguments, serene::bench::run);
 }

@@ -7,6 +7,7 @@
 #endif
 
 #include "serene/core/gemm.h"
+#include "serene/nn/layer_runner.h"
 #include "support/measure.h"
 
 namespace serene::bench {
@@ -55,7 +56,8 @@ double best_rate(double operations, Body&& body) {
 FmaPeak peak_of_gemm() {
   constexpr Index m = 12, n = 32, k = 128;
   const std::vector<float> a = noise(m * k, 1), b = noise(k * n, 2);
-  std::vector<float> c(m * n), packed(static_cast<std::size_t>(packed_size<float>(k, n)));
+  std::vector<float> c(m * n);
+  AlignedVector<float> packed(packed_size<float>(k, n));
   pack<float>(Trans::no, k, n, b.data(), n, packed.data());
   constexpr int times = 200;
   const double rate = best_rate(2.0 * m * n * k * times, [&] {
