@@ -108,7 +108,6 @@ def describe_machine(commands):
     if commands.has_onnx:
         with open(os.path.join(commands.modules, "node_modules", "onnxruntime-node", "package.json"), encoding="utf-8") as f:
             packages["ONNX Runtime"] = json.load(f)["version"]
-    machine["compiler"] = "GCC or Clang " + machine["compiler"]
     return {**machine, "system": platform.system() + " " + platform.release(), "peers": packages}
 
 

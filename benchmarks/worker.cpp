@@ -19,8 +19,8 @@
 #include <thread>
 #include <vector>
 
+#include "serene/call/recognizer.h"
 #include "serene/core/gemm.h"
-#include "serene/io/checkpoint.h"
 #include "serene/io/npy.h"
 #include "support/bench_main.h"
 #include "support/fma_peak.h"
@@ -112,10 +112,11 @@ void peak(const Arguments& a) {
 
 // Everything between the start of the process and its first answer, from the files that a user would have.
 void first(const Arguments& a) {
-  const Checkpoint checkpoint = read_checkpoint(a.folder + "/model.safetensors");
-  const Model<float> model = build_model_of(checkpoint);
+  const Recognizer recognizer = Recognizer::open(a.folder + "/model.safetensors");
   const NpyArray<float> x = read_npy<float>(a.folder + "/first.npy");
-  answer({{"probabilities", classify(checkpoint, model, x.shape.at(1), x.values)}});
+  FeatureMatrix features;
+  features.frames = x.shape.at(1), features.dim = x.shape.at(2), features.values = x.values;
+  answer({{"probabilities", recognizer.recognize_features(features).probabilities}});
 }
 
 int run(int count, char** words) {

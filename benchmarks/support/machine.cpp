@@ -10,6 +10,12 @@
 namespace serene::bench {
 namespace {
 
+#ifdef __clang__
+constexpr const char* kCompiler = __VERSION__;  // begins with its name
+#else
+constexpr const char* kCompiler = "g++ " __VERSION__;
+#endif
+
 std::string processor_name() {
   std::ifstream file("/proc/cpuinfo");
   for (std::string line; std::getline(file, line);) {
@@ -30,7 +36,7 @@ Json machine() {
   return {{"cpu", processor_name()},
           {"cores", available_threads()},
           {"kernels", cpu_kernels()},
-          {"compiler", __VERSION__},
+          {"compiler", kCompiler},
           {"load_average", load_average()}};
 }
 
