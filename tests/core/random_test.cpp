@@ -77,6 +77,25 @@ TEST_CASE("random: uniform and normal have the right moments") {
   }
 }
 
+TEST_CASE("random: beta has the right moments, for shapes below and above 1, and stays within 0 and 1") {
+  for (const auto& [a, b] : {std::pair{0.001, 0.001}, {0.2, 0.2}, {0.5, 2.0}, {1.0, 1.0}, {3.0, 1.5}, {100.0, 100.0}}) {
+    Random r(7, Purpose::test);
+    constexpr int n = 40000;
+    double sum = 0, squares = 0;
+    for (int i = 0; i < n; ++i) {
+      const double x = r.beta(a, b);
+      CHECK_UNARY(x >= 0 && x <= 1);
+      sum += x, squares += x * x;
+    }
+    const double mean = sum / n, variance = squares / n - mean * mean;
+    const double true_variance = a * b / ((a + b) * (a + b) * (a + b + 1));
+    CAPTURE(a);
+    CAPTURE(b);
+    CHECK(std::abs(mean - a / (a + b)) < 5 * std::sqrt(true_variance / n));
+    CHECK(variance == doctest::Approx(true_variance).epsilon(0.03));
+  }
+}
+
 TEST_CASE("random: below is unbiased and in range") {
   Random r(7, Purpose::test);
   for (const std::uint64_t n : {1ull, 2ull, 3ull, 7ull, 10ull}) {

@@ -108,6 +108,44 @@ def pool_cases():
     return cases
 
 
+def grid_cases():
+    """Layers over time and frequency: inputs stay (batch, time, frequency * maps), maps fastest."""
+    s, cases = SIZES, []
+    for name, bins, maps, kernel, strides, padding, activation, bias, length in (
+            ("same_k3x3", 6, 2, (3, 3), (1, 1), "same", "linear", True, s["T"]),
+            ("same_k3x3_relu", 8, 1, (3, 3), (1, 1), "same", "relu", True, s["T"]),
+            ("same_k2x4", 5, 3, (2, 4), (1, 1), "same", "linear", True, s["T"]),
+            ("same_k3x3_s2x2", 7, 2, (3, 3), (2, 2), "same", "linear", True, s["T"]),
+            ("same_k5x2_s1x3", 8, 2, (5, 2), (1, 3), "same", "gelu", False, s["T"]),
+            ("valid_k3x2", 5, 2, (3, 2), (1, 1), "valid", "linear", True, s["T"]),
+            ("valid_k2x3_s2x2", 8, 2, (2, 3), (2, 2), "valid", "tanh", True, s["T"]),
+            ("valid_whole_height", 4, 3, (3, 4), (1, 1), "valid", "linear", True, s["T"]),
+            ("same_short", 4, 2, (7, 5), (1, 1), "same", "linear", True, 2)):
+        hyper = {"filters": s["Fo"], "maps": maps, "kernel_size": list(kernel), "strides": list(strides),
+                 "padding": padding, "activation": activation, "use_bias": bias}
+
+        def make(draw, bins=bins, maps=maps, kernel=kernel, bias=bias, length=length):
+            t = {"in.x": draw.normal(s["B"], length, bins * maps),
+                 "param.kernel": draw.normal(*kernel, maps, s["Fo"], scale=0.4)}
+            return dict(t, **{"param.bias": draw.normal(s["Fo"], scale=0.5)}) if bias else t
+
+        cases.append(simple("conv2d_%s_s0" % name, "Conv2D", hyper, make))
+    for size, strides, padding, bins in (((2, 2), (2, 2), "valid", 7), ((2, 2), (2, 2), "same", 7),
+                                         ((3, 4), (2, 3), "same", 8), ((1, 6), (1, 6), "valid", 6),
+                                         ((3, 2), (1, 1), "same", 5)):
+        base = {"maps": 2, "pool_size": list(size), "strides": list(strides), "padding": padding}
+        tail = "p%dx%d_s%dx%d_%s_s0" % (size + strides + (padding,))
+        shape = (s["B"], s["T"], bins * 2)
+        cases.append(simple("maxpool2d_" + tail, "MaxPool2D", base, lambda d, n=shape: {"in.x": d.normal(*n)}))
+        cases.append(simple("avgpool2d_" + tail, "AveragePool2D", dict(base, count_include_pad=False),
+                            lambda d, n=shape: {"in.x": d.normal(*n)}))
+    hyper = {"maps": 2, "pool_size": [3, 3], "strides": [2, 2], "padding": "same", "tie": "first"}
+    cases.append(simple("maxpool2d_ties_s0", "MaxPool2D", hyper, lambda d: {
+        "in.x": np.maximum(0.0, d.integers(4, s["B"], s["T"], 12) - 1.0)},
+        note="many ties; the gradient goes to the FIRST maximum in the window, time before frequency"))
+    return cases
+
+
 def norm_cases():
     s, cases = SIZES, []
     c = s["C"]
@@ -120,6 +158,13 @@ def norm_cases():
                   "in.moving_mean0": np.zeros(c), "in.moving_var0": np.ones(c)})
         cases.append(finish(case, "BatchNorm", {"momentum": momentum, "epsilon": epsilon, "axis": -1}, t,
                             {"y" + k: shape for k in calls}, draw, note=BN_NOTE))
+    case, draw, calls = "batchnorm_maps_s0", Draw("batchnorm_maps_s0"), ("0", "1", "2", "_eval")
+    shape = (s["B"], s["T"], 4 * c)
+    t = {"in.x" + k: draw.normal(*shape, scale=1.5, shift=0.4) for k in calls}
+    t.update({"param.gamma": draw.normal(c, scale=0.2, shift=1.0), "param.beta": draw.normal(c, scale=0.3),
+              "in.moving_mean0": np.zeros(c), "in.moving_var0": np.ones(c)})
+    cases.append(finish(case, "BatchNorm", {"momentum": 0.99, "epsilon": 1e-3, "axis": -1, "maps": c}, t,
+                        {"y" + k: shape for k in calls}, draw, note=BN_NOTE + "; frequencies share the statistics"))
     for epsilon in (0.001, 1e-05):
         cases.append(simple("layernorm_e%g_s0" % epsilon, "LayerNorm", {"epsilon": epsilon, "axis": -1}, lambda d: {
             "in.x": d.normal(s["B"], s["T"], c), "param.gamma": d.normal(c, scale=0.2, shift=1.0),
@@ -236,6 +281,72 @@ def attention_cases():
     return cases
 
 
+def depthwise_cases():
+    s, cases = SIZES, []
+    variants = [("%s_k%d_s%d_d%d" % (p, k, st, d), k, st, d, p, "linear", True, s["T"])
+                for p in ("same", "valid", "causal") for k in (3, 4) for st in (1, 2) for d in (1, 2)
+                if p == "same" or k == 3]
+    variants += [("same_k7_swish", 7, 1, 1, "same", "swish", True, s["T"]),
+                 ("same_k5_relu_nobias", 5, 1, 1, "same", "relu", False, s["T"]),
+                 ("same_short", 7, 1, 1, "same", "linear", True, 2)]
+    for name, k, stride, dilation, padding, activation, bias, length in variants:
+        hyper = {"kernel_size": k, "strides": stride, "dilation_rate": dilation, "padding": padding,
+                 "depth_multiplier": 1, "activation": activation, "use_bias": bias}
+
+        def make(draw, k=k, bias=bias, length=length):
+            t = {"in.x": draw.normal(s["B"], length, s["Fo"]), "param.kernel": draw.normal(k, s["Fo"], 1, scale=0.5)}
+            return dict(t, **{"param.bias": draw.normal(s["Fo"], scale=0.5)}) if bias else t
+
+        cases.append(simple("depthwise1d_%s_s0" % name, "DepthwiseConv1D", hyper, make,
+                            not (stride > 1 and dilation > 1)))
+    return cases
+
+
+def block_cases():
+    """Squeeze and excitation, highway, residual with a shortcut of its own."""
+    s, cases = SIZES, []
+
+    def excitation(draw, masked):
+        c, u = s["K"], s["U"]
+        t = {"in.x": draw.normal(s["B"], s["T"], c, shift=0.3), "param.reduce.kernel": draw.normal(c, u),
+             "param.reduce.bias": draw.normal(u, scale=0.5), "param.expand.kernel": draw.normal(u, c),
+             "param.expand.bias": draw.normal(c, scale=0.5)}
+        return dict(t, **(mask_tensors() if masked else {}))
+
+    def highway(draw, inner, masked):
+        c = s["D"]
+        shapes = {"lstm.kernel": (c, 4 * c), "lstm.recurrent": (c, 4 * c), "lstm.bias": (4 * c,)} if inner == "lstm" \
+            else {"dense.kernel": (c, c), "dense.bias": (c,)}
+        t = {"param." + n: draw.normal(*shape, scale=0.5) for n, shape in shapes.items()}
+        t.update({"in.x": draw.normal(s["B"], s["T"], c), "param.gate.kernel": draw.normal(c, c, scale=0.7),
+                  "param.gate.bias": draw.normal(c, scale=0.5, shift=-1.0)})
+        return dict(t, **(mask_tensors() if masked else {}))
+
+    def residual(draw, wide, last):
+        c = s["C"]
+        return {"in.x": draw.normal(s["B"], s["T"], c), "param.conv1.kernel": draw.normal(3, c, wide, scale=0.5),
+                "param.conv1.bias": draw.normal(wide, scale=0.3),
+                "param.conv2.kernel": draw.normal(3, wide, last, scale=0.5),
+                "param.conv2.bias": draw.normal(last, scale=0.3),
+                "param.shortcut.conv.kernel": draw.normal(1, c, last), "param.shortcut.conv.bias": draw.normal(last),
+                "param.shortcut.norm.gamma": draw.normal(last, scale=0.2, shift=1.0),
+                "param.shortcut.norm.beta": draw.normal(last, scale=0.3)}
+
+    for masked in (False, True):
+        tail = "mask_s0" if masked else "nomask_s0"
+        cases.append(simple("squeeze_" + tail, "SqueezeExcitation", {"units": s["U"], "masked": masked},
+                            lambda d, m=masked: excitation(d, m), False))
+        for inner in ("dense", "lstm"):
+            cases.append(simple("highway_%s_%s" % (inner, tail), "Highway", {"inner": inner, "masked": masked},
+                                lambda d, i=inner, m=masked: highway(d, i, m), False))
+    for stride, padding, activation in ((1, "same", "linear"), (2, "same", "gelu"), (2, "causal", "tanh")):
+        hyper = {"strides": stride, "padding": padding, "activation": activation, "filters": [s["K"], s["Fo"]],
+                 "epsilon": 1e-3}
+        cases.append(simple("residual_s%d_%s_s0" % (stride, padding), "Residual", hyper,
+                            lambda d: residual(d, s["K"], s["Fo"]), False))
+    return cases
+
+
 def layer_cases():
-    cases = conv_cases() + pool_cases() + norm_cases() + dense_and_activation_cases() + recurrent_cases()
-    return cases + attention_cases()
+    cases = conv_cases() + pool_cases() + grid_cases() + norm_cases() + dense_and_activation_cases() + recurrent_cases()
+    return cases + attention_cases() + depthwise_cases() + block_cases()

@@ -46,6 +46,38 @@ def pool1d(x, hyper, kind):
     return (F.avg_pool1d(F.pad(planes, pads), size, stride) / real).transpose(1, 2)
 
 
+def planes_of(x, maps):
+    """(B, T, frequency * maps), maps fastest, as (B, maps, T, frequency)."""
+    return x.reshape(x.shape[0], x.shape[1], -1, maps).permute(0, 3, 1, 2)
+
+
+def frames_of(planes):
+    return planes.permute(0, 2, 3, 1).flatten(2)
+
+
+def pads_2d(planes, size, strides, mode):
+    """As F.pad wants them: frequency first."""
+    pads = [padding_for(n, k, s, 1, mode) for n, k, s in zip(planes.shape[2:], size, strides)]
+    return pads[1] + pads[0]
+
+
+def conv2d(x, kernel, bias, hyper):
+    planes = planes_of(x, hyper["maps"])
+    planes = F.pad(planes, pads_2d(planes, kernel.shape[:2], hyper["strides"], hyper["padding"]))
+    y = F.conv2d(planes, kernel.permute(3, 2, 0, 1), bias, stride=hyper["strides"])
+    return frames_of(activate(hyper["activation"], y))
+
+
+def pool2d(x, hyper, kind):
+    size, strides = hyper["pool_size"], hyper["strides"]
+    planes = planes_of(x, hyper["maps"])
+    pads = pads_2d(planes, size, strides, hyper["padding"])
+    if kind == "max":
+        return frames_of(F.max_pool2d(F.pad(planes, pads, value=-INF), size, strides))
+    real = F.avg_pool2d(F.pad(torch.ones_like(planes), pads), size, strides)
+    return frames_of(F.avg_pool2d(F.pad(planes, pads), size, strides) / real)
+
+
 def lstm_step(x, h, c, p):
     z = x @ p["kernel"] + h @ p["recurrent"] + p["bias"]
     i, f, g, o = z.chunk(4, -1)
@@ -148,12 +180,67 @@ def layer_norm(x, gamma, beta, epsilon):
     return (x - mean) / torch.sqrt(((x - mean) ** 2).mean(-1, keepdim=True) + epsilon) * gamma + beta
 
 
+def depthwise_conv1d(x, kernel, bias, hyper):
+    left, right = padding_for(x.shape[1], kernel.shape[0], hyper["strides"], hyper["dilation_rate"], hyper["padding"])
+    y = F.conv1d(F.pad(x.transpose(1, 2), (left, right)), kernel.permute(1, 2, 0), bias, stride=hyper["strides"],
+                 dilation=hyper["dilation_rate"], groups=x.shape[2])
+    return activate(hyper["activation"], y.transpose(1, 2))
+
+
+def valid_frames(x, mask):
+    return x if mask is None else x * mask.unsqueeze(-1)
+
+
+def eval_squeeze_excitation(t, p):
+    x, mask = t["in.x"], t.get("aux.mask")
+    count = x.shape[1] if mask is None else mask.sum(1, keepdim=True)
+    mean = valid_frames(x, mask).sum(1) / count
+    hidden = F.relu(mean @ p["reduce.kernel"] + p["reduce.bias"])
+    scale = torch.sigmoid(hidden @ p["expand.kernel"] + p["expand.bias"])
+    return {"y": valid_frames(x * scale.unsqueeze(1), mask)}
+
+
+def eval_highway(hyper, t, p):
+    x, mask = t["in.x"], t.get("aux.mask")
+    if hyper["inner"] == "lstm":
+        own = {k[5:]: v for k, v in p.items() if k.startswith("lstm.")}
+        h = recurrent(lstm_step, x, own, mask, "zero")[0]
+    else:
+        h = activate("tanh", x @ p["dense.kernel"] + p["dense.bias"])
+    gate = torch.sigmoid(x @ p["gate.kernel"] + p["gate.bias"])
+    return {"y": valid_frames(gate * h + (1 - gate) * x, mask)}
+
+
+def eval_residual(hyper, t, p):
+    """relu(conv, conv) of the hyper-parameters beside conv of width 1 and layer norm."""
+    x = t["in.x"]
+    first = {"strides": hyper["strides"], "dilation_rate": 1, "padding": hyper["padding"], "activation": "relu"}
+    body = conv1d(x, p["conv1.kernel"], p["conv1.bias"], first)
+    body = conv1d(body, p["conv2.kernel"], p["conv2.bias"], dict(first, strides=1, activation="linear"))
+    beside = conv1d(x, p["shortcut.conv.kernel"], p["shortcut.conv.bias"],
+                    dict(first, padding="valid", activation="linear"))
+    beside = layer_norm(beside, p["shortcut.norm.gamma"], p["shortcut.norm.beta"], hyper["epsilon"])
+    return {"y": activate(hyper["activation"], body + beside)}
+
+
 def forward(op, hyper, t):
     p = {k[6:]: v for k, v in t.items() if k.startswith("param.")}
     if op == "Conv1D":
         return {"y": conv1d(t["in.x"], p["kernel"], p.get("bias"), hyper)}
+    if op == "DepthwiseConv1D":
+        return {"y": depthwise_conv1d(t["in.x"], p["kernel"], p.get("bias"), hyper)}
+    if op == "SqueezeExcitation":
+        return eval_squeeze_excitation(t, p)
+    if op == "Highway":
+        return eval_highway(hyper, t, p)
+    if op == "Residual":
+        return eval_residual(hyper, t, p)
     if op in ("MaxPool1D", "AveragePool1D"):
         return {"y": pool1d(t["in.x"], hyper, "max" if op == "MaxPool1D" else "average")}
+    if op == "Conv2D":
+        return {"y": conv2d(t["in.x"], p["kernel"], p.get("bias"), hyper)}
+    if op in ("MaxPool2D", "AveragePool2D"):
+        return {"y": pool2d(t["in.x"], hyper, "max" if op == "MaxPool2D" else "average")}
     if op == "LayerNorm":
         return {"y": layer_norm(t["in.x"], p["gamma"], p["beta"], hyper["epsilon"])}
     if op == "Dense":
@@ -187,6 +274,7 @@ def eval_batch_norm(hyper, tensors):
     for call in ("0", "1", "2", "_eval"):
         x, gamma, beta = (torch.tensor(tensors[n], requires_grad=True)
                           for n in ("in.x" + call, "param.gamma", "param.beta"))
+        given, x = x, x.unflatten(-1, (-1, hyper["maps"])) if "maps" in hyper else x
         axes = tuple(range(x.dim() - 1))
         if call == "_eval":
             y = (x - mean) / torch.sqrt(var + hyper["epsilon"]) * gamma + beta
@@ -196,8 +284,9 @@ def eval_batch_norm(hyper, tensors):
             mean = mean * hyper["momentum"] + m.detach() * (1 - hyper["momentum"])
             var = var * hyper["momentum"] + v.detach() * (1 - hyper["momentum"])
             out["out.moving_mean%d" % (int(call) + 1)], out["out.moving_var%d" % (int(call) + 1)] = mean, var
+        y = y.reshape(given.shape)
         (y * torch.tensor(tensors["grad_out.y" + call])).sum().backward()
-        out.update({"out.y" + call: y.detach(), "grad_in.x" + call: x.grad, "grad_param.gamma" + call: gamma.grad,
+        out.update({"out.y" + call: y.detach(), "grad_in.x" + call: given.grad, "grad_param.gamma" + call: gamma.grad,
                     "grad_param.beta" + call: beta.grad})
     return {k: v.numpy() for k, v in out.items()}
 

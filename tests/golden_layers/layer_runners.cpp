@@ -99,8 +99,8 @@ const RegisterRunner spatial_dropout("SpatialDropout1D", run_spatial_dropout<dou
 // Training calls x0, x1, ... with the moving statistics after each, then one inference call x_eval with the last ones.
 template <class S>
 void run_batch_norm(const GoldenCase& c, GoldenCheck<S>& check) {
-  const Shape shape = c.shape("in.x_eval");
-  const BatchNorm<S> layer(shape.channels, c.number("momentum"), c.number("epsilon"));
+  const Index channels = static_cast<Index>(c.tensor("param.gamma").values.size());
+  const BatchNorm<S> layer(c.shape("in.x_eval").channels, c.number("momentum"), c.number("epsilon"), channels);
   std::vector<S> mean = c.get<S>("in.moving_mean0"), variance = c.get<S>("in.moving_var0");
 
   const auto call = [&](const std::string& suffix, Mode mode) {
@@ -108,25 +108,25 @@ void run_batch_norm(const GoldenCase& c, GoldenCheck<S>& check) {
     run.poison();
     copy_to(c.get<S>("in.x" + suffix), run.x.data(), run.x.size(), "in.x" + suffix);
     copy_to(c.get<S>("grad_out.y" + suffix), run.dy.data(), run.dy.size(), "grad_out.y" + suffix);
-    copy_to(c.get<S>("param.gamma"), run.parameter(0), shape.channels, "param.gamma");
-    copy_to(c.get<S>("param.beta"), run.parameter(1), shape.channels, "param.beta");
-    copy_to(mean, run.parameter(2), shape.channels, "moving mean");
-    copy_to(variance, run.parameter(3), shape.channels, "moving variance");
+    copy_to(c.get<S>("param.gamma"), run.parameter(0), channels, "param.gamma");
+    copy_to(c.get<S>("param.beta"), run.parameter(1), channels, "param.beta");
+    copy_to(mean, run.parameter(2), channels, "moving mean");
+    copy_to(variance, run.parameter(3), channels, "moving variance");
     run.forward();
     run.poison_scratch();
     run.backward();
     run.commit();
     check.equal("out.y" + suffix, run.y.data(), run.y.size());
     check.equal("grad_in.x" + suffix, run.dx.data(), run.dx.size());
-    check.equal("grad_param.gamma" + suffix, run.gradient(0), shape.channels);
-    check.equal("grad_param.beta" + suffix, run.gradient(1), shape.channels);
-    mean.assign(run.parameter(2), run.parameter(2) + shape.channels);
-    variance.assign(run.parameter(3), run.parameter(3) + shape.channels);
+    check.equal("grad_param.gamma" + suffix, run.gradient(0), channels);
+    check.equal("grad_param.beta" + suffix, run.gradient(1), channels);
+    mean.assign(run.parameter(2), run.parameter(2) + channels);
+    variance.assign(run.parameter(3), run.parameter(3) + channels);
   };
   for (int i = 0; c.has("in.x" + std::to_string(i)); ++i) {
     call(std::to_string(i), Mode::training);
-    check.equal("out.moving_mean" + std::to_string(i + 1), mean.data(), shape.channels);
-    check.equal("out.moving_var" + std::to_string(i + 1), variance.data(), shape.channels);
+    check.equal("out.moving_mean" + std::to_string(i + 1), mean.data(), channels);
+    check.equal("out.moving_var" + std::to_string(i + 1), variance.data(), channels);
   }
   call("_eval", Mode::inference);
 }

@@ -47,6 +47,26 @@ constexpr const char* kNorms = R"({"layers": [
   {"type": "dropout", "name": "last", "rate": 0.25},
   {"type": "dense", "name": "logits", "units": "classes"}]})";
 
+// The same over grids: statistics of maps and of channels, in front of and behind products.
+constexpr const char* kGridNorms = R"({"layers": [
+  {"type": "batch_norm", "name": "on_input", "channels": 1},
+  {"type": "conv2d", "name": "valid", "filters": 4, "kernel_size": [3, 2], "strides": [2, 1]},
+  {"type": "batch_norm", "name": "of_maps", "channels": 4},
+  {"type": "activation", "name": "bend", "activation": "relu"},
+  {"type": "batch_norm", "name": "stays", "channels": 4},
+  {"type": "conv2d", "name": "same", "filters": 6, "kernel_size": 3, "padding": "same", "use_bias": false},
+  {"type": "dropout", "name": "out"},
+  {"type": "batch_norm", "name": "of_pairs", "channels": 2},
+  {"type": "activation", "name": "shares", "activation": "softmax"},
+  {"type": "max_pooling2d", "name": "smaller", "pool_size": [1, 2]},
+  {"type": "conv2d", "name": "point", "filters": 3, "kernel_size": 1},
+  {"type": "batch_norm", "name": "of_channels"},
+  {"type": "average_pooling2d", "name": "mean", "pool_size": [2, 1], "strides": 1},
+  {"type": "batch_norm", "name": "before_dense", "channels": 3},
+  {"type": "dense", "name": "mix", "units": 6, "activation": "tanh"},
+  {"type": "global_average_pooling1d", "name": "gap"},
+  {"type": "dense", "name": "logits", "units": "classes"}]})";
+
 constexpr Index kInputs = 5, kClasses = 4;
 
 template <class S>
@@ -147,6 +167,16 @@ TEST_CASE("fold: padding and the rest of the batch do not show") {
   for (const float v : together) CHECK(std::isfinite(v));
 }
 
+TEST_CASE("fold: batch norms over maps go into conv2d, those over single channels stay") {
+  const Json graph = parse_json(kGridNorms, "grids");
+  check_same_answers<double>(graph, "grids", 1e-12);
+  check_same_answers<float>(graph, "grids", 1e-5);
+  const Model<float> model = built<float>(graph);
+  const Folded<float> folded = fold<float>(model, test::test_params(model, 1));
+  CHECK(names_of(folded.model) == "valid stays same shares smaller point of_channels mean mix gap logits");
+  CHECK(folded.model.layer(0).summary() == "4 filters, kernel 3 x 2, stride 2 x 1, valid, relu, 5 frequencies to 4");
+}
+
 TEST_CASE("fold: a block of dropout alone stays a block") {
   const Json graph = parse_json(R"({"layers": [
     {"type": "residual", "name": "block", "layers": [{"type": "dropout", "name": "d"}, {"type": "dropout", "name": "e"}]},
@@ -172,6 +202,38 @@ TEST_CASE("fold: biases that are added find room, and gaps hold zeros") {
     CHECK(std::all_of(gaps.begin(), gaps.end(), [](float v) { return v == 0; }));
     CHECK(static_cast<Index>(folded.params.size()) == folded.model.layout().size);
   }
+}
+
+TEST_CASE("fold: depthwise and separable convolutions, shortcuts and highways take their batch norms in") {
+  const Json graph = parse_json(R"({"layers": [
+    {"type": "batch_norm", "name": "first"},
+    {"type": "depthwise_conv1d", "name": "each", "kernel_size": 3, "use_bias": false},
+    {"type": "batch_norm", "name": "after_each"}, {"type": "activation", "name": "bend", "activation": "swish"},
+    {"type": "gaussian_noise", "name": "hiss"},
+    {"type": "batch_norm", "name": "before"},
+    {"type": "separable_conv1d", "name": "sep", "filters": 6, "kernel_size": 2, "use_bias": false},
+    {"type": "batch_norm", "name": "after"},
+    {"type": "residual", "name": "block", "activation": "relu", "drop_path": 0.5, "layers": [
+      {"type": "conv1d", "name": "a", "filters": 7, "kernel_size": 3, "strides": 2, "padding": "same"},
+      {"type": "batch_norm", "name": "n"}], "shortcut": [
+      {"type": "average_pooling1d", "name": "pool", "pool_size": 2, "padding": "same"},
+      {"type": "gaussian_noise", "name": "hiss"},
+      {"type": "conv1d", "name": "c", "filters": 7, "kernel_size": 1},
+      {"type": "batch_norm", "name": "n"}]},
+    {"type": "highway", "name": "gated", "layers": [
+      {"type": "dense", "name": "d", "units": 7}, {"type": "batch_norm", "name": "n"},
+      {"type": "activation", "name": "t", "activation": "tanh"}, {"type": "dropout", "name": "o"}]},
+    {"type": "global_average_pooling1d", "name": "gap"},
+    {"type": "dense", "name": "logits", "units": "classes"}]})",
+                                "graph");
+  check_same_answers<double>(graph, "new layers", 1e-12);
+  check_same_answers<float>(graph, "new layers", 1e-5);
+  const Model<float> model = built<float>(graph);
+  const Folded<float> folded = fold<float>(model, test::test_params(model, 1));
+  CHECK(names_of(folded.model) == "each sep.depthwise sep.pointwise block gated gap logits");
+  CHECK(folded.model.layer(0).summary() == "kernel 3, valid, swish");
+  CHECK(folded.model.layer(3).summary() == "conv1d + average_pooling1d > conv1d, relu");
+  CHECK(folded.model.layer(4).summary() == "dense, gated");
 }
 
 TEST_CASE("fold: parameters of another model are refused") {

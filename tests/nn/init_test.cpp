@@ -61,6 +61,7 @@ TEST_CASE("orthogonal matrices are orthonormal along the shorter side") {
 }
 
 TEST_CASE("the forget gate starts open") {
+  for (const float v : filled({"bias", {5}, Init::minus_ones})) CHECK(v == -1);
   const auto bias = filled({"bias", {12}, Init::lstm_bias});
   for (std::size_t i = 0; i < 12; ++i) CHECK(bias[i] == (i >= 3 && i < 6 ? 1 : 0));
 }

@@ -71,6 +71,81 @@ TEST_CASE("gradients of the losses") {
   }
 }
 
+namespace {
+
+// Sample b may be of the classes k with bit k of masks[b % 4].
+constexpr unsigned masks[] = {0b1111, 0b0101, 0b0110, 0b1000};
+
+std::vector<std::uint8_t> mask_rows() {
+  std::vector<std::uint8_t> rows;
+  for (Index b = 0; b < batch; ++b)
+    for (Index k = 0; k < classes; ++k) rows.push_back((masks[b % 4] >> k & 1u) != 0 ? 1 : 0);
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "masked classes: gradients by differences, none where a class is masked, and the loss over the others alone") {
+  const auto allowed = mask_rows();
+  Problem problem(6);
+  for (Index b = 0; b < batch; ++b) {  // labels and soft targets within the masks
+    double sum = 0;
+    for (Index k = 0; k < classes; ++k) {
+      double& q = problem.soft[static_cast<std::size_t>(b * classes + k)];
+      q *= allowed[static_cast<std::size_t>(b * classes + k)];
+      sum += q;
+      if (allowed[static_cast<std::size_t>(b * classes + k)] != 0) problem.labels[static_cast<std::size_t>(b)] = k;
+    }
+    for (Index k = 0; k < classes; ++k) problem.soft[static_cast<std::size_t>(b * classes + k)] /= sum;
+  }
+  for (const auto kind : {LossOptions::Kind::cross_entropy, LossOptions::Kind::focal}) {
+    for (const bool soft : {false, true}) {
+      LossOptions options;
+      options.kind = kind;
+      options.label_smoothing = 0.1;
+      options.class_weights = {0.5, 2, 1, 0.1};
+      const ClassificationLoss loss(options, classes);
+      const Targets<double> targets{problem.labels.data(), soft ? problem.soft.data() : nullptr, allowed.data()};
+      const double divisor = loss.divisor(batch, targets);
+      std::vector<double> gradient(problem.logits.size()), p(problem.logits.size()), losses(batch);
+      loss.run(batch, problem.logits.data(), targets, divisor,
+               LossOutputs<double>{losses.data(), p.data(), gradient.data()});
+      GradientReport report;
+      check_gradient(
+          "logits", problem.logits, gradient,
+          [&] { return loss.run(batch, problem.logits.data(), targets, divisor, LossOutputs<double>{}); }, report);
+      CHECK_MESSAGE(report.below(1e-6), report.worst << " at " << report.worst_at);
+      for (std::size_t i = 0; i < allowed.size(); ++i) {
+        if (allowed[i] != 0) continue;
+        CHECK(gradient[i] == 0);
+        CHECK(p[i] == 0);
+      }
+      if (kind == LossOptions::Kind::cross_entropy) CHECK(losses[3] == 0);  // one class: nothing to choose
+    }
+  }
+}
+
+TEST_CASE("masked classes: the bits of a loss over these classes alone, and of no mask when all are allowed") {
+  const double logits[] = {1.5, 40, -0.5, 2};
+  const std::uint8_t some[] = {1, 0, 1, 1}, all[] = {1, 1, 1, 1};
+  const double three[] = {1.5, -0.5, 2};
+  const Index label = 2, label_of_three = 1;
+  LossOptions options;
+  options.label_smoothing = 0.2;
+  const ClassificationLoss four(options, 4), of_three(options, 3);
+  double g4[4], g3[3], all_g[4], plain_g[4];
+  const double a = four.run(1, logits, Targets<double>{&label, nullptr, some}, 1, LossOutputs<double>{.gradient = g4});
+  const double b = of_three.run(1, three, Targets<double>{&label_of_three}, 1, LossOutputs<double>{.gradient = g3});
+  CHECK(a == doctest::Approx(b).epsilon(1e-14));
+  CHECK(g4[0] == doctest::Approx(g3[0]).epsilon(1e-14));
+  CHECK(g4[1] == 0);
+  CHECK(g4[2] == doctest::Approx(g3[1]).epsilon(1e-14));
+  CHECK(four.run(1, logits, Targets<double>{&label, nullptr, all}, 1, LossOutputs<double>{.gradient = all_g}) ==
+        four.run(1, logits, Targets<double>{&label}, 1, LossOutputs<double>{.gradient = plain_g}));
+  for (int k = 0; k < 4; ++k) CHECK(all_g[k] == plain_g[k]);
+}
+
 TEST_CASE("cross-entropy by hand") {
   const ClassificationLoss loss({}, 2);
   const double logits[] = {0, 0, std::log(3.0), 0};

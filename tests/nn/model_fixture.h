@@ -20,6 +20,10 @@ inline Json model_strong_graph() {
 // A graph that holds every layer type of the builder but the other ways to end a sequence; `ending` is one of those.
 inline Json every_layer_graph(const std::string& ending) {
   Json graph = parse_json(R"({"layers": [
+    {"type": "max_pooling2d", "name": "tallest", "pool_size": [2, 2], "strides": 1, "padding": "same"},
+    {"type": "conv2d", "name": "plane", "filters": 3, "kernel_size": [3, 2], "padding": "same", "activation": "tanh"},
+    {"type": "batch_norm", "name": "maps", "channels": 3},
+    {"type": "average_pooling2d", "name": "smooth", "pool_size": 2, "strides": 1},
     {"type": "conv1d", "name": "conv", "filters": 6, "kernel_size": 3, "padding": "same", "activation": "gelu"},
     {"type": "spatial_dropout1d", "name": "channels_out", "rate": 0.3},
     {"type": "residual", "name": "block", "activation": "elu", "layers": [
@@ -28,6 +32,18 @@ inline Json every_layer_graph(const std::string& ending) {
       {"type": "activation", "name": "bend", "activation": "swish"}]},
     {"type": "average_pooling1d", "name": "halve", "pool_size": 2, "strides": 2, "padding": "same"},
     {"type": "layer_norm", "name": "norm"},
+    {"type": "gaussian_noise", "name": "hiss", "stddev": 0.2},
+    {"type": "depthwise_conv1d", "name": "each", "kernel_size": 3, "padding": "same"},
+    {"type": "residual", "name": "drop", "drop_path": 0.2, "shortcut": [
+        {"type": "conv1d", "name": "beside", "filters": 6, "kernel_size": 1, "activation": "tanh"},
+        {"type": "dropout", "name": "thin", "rate": 0.2}], "layers": [
+      {"type": "separable_conv1d", "name": "both", "filters": 6, "kernel_size": 3, "padding": "same"},
+      {"type": "squeeze_excitation", "name": "weigh", "reduction": 2}]},
+    {"type": "separable_conv1d", "name": "halves", "filters": 6, "kernel_size": 3, "padding": "same",
+     "activation": "relu"},
+    {"type": "squeeze_excitation", "name": "weigh", "units": 2},
+    {"type": "highway", "name": "gated", "layers": [
+      {"type": "lstm", "name": "lstm", "units": 6, "return_sequences": true}]},
     {"type": "multi_head_attention", "name": "heads", "num_heads": 2, "key_dim": 3},
     {"type": "bidirectional", "name": "both", "layer": {"type": "lstm", "units": 3, "return_sequences": true}},
     {"type": "max_pooling1d", "name": "largest", "pool_size": 2, "strides": 1, "padding": "same"},

@@ -169,8 +169,8 @@ TEST_CASE("every type of the builder is in the models that are checked") {
 }
 
 TEST_CASE("builder: an unknown type names its path and the types there are") {
-  CHECK(says(refusal(R"([{"type": "conv2d"}])"),
-             {"run.json: model.layers[0].type", "unknown layer type \"conv2d\"", "conv1d"}));
+  CHECK(says(refusal(R"([{"type": "conv3d"}])"),
+             {"run.json: model.layers[0].type", "unknown layer type \"conv3d\"", "conv1d"}));
   CHECK(says(refusal(R"([{"type": "a\nb"}])"), {"\"a?b\""}));
   CHECK(says(refusal(R"([{"name": "x"}])"), {"model.layers[0].type: missing key"}));
   CHECK(says(refusal(R"([{"type": 3}])"), {"model.layers[0].type: wrong type"}));
@@ -193,7 +193,59 @@ TEST_CASE("builder: keys that are missing, unknown or out of range") {
   CHECK(says(refusal(R"([{"type": "dense", "units": 2, "activation": "rellu"}])"),
              {"activation", "did you mean \"relu\""}));
   CHECK(says(refusal(R"([{"type": "bidirectional", "layer": {"type": "dense", "units": 2}}])"), {"layer.type"}));
+  CHECK(says(refusal(R"([{"type": "depthwise_conv1d", "kernel_size": 3, "filters": 2}])"), {"filters: unknown key"}));
+  CHECK(says(refusal(R"([{"type": "gaussian_noise", "stddev": -1}])"), {"stddev: out of range"}));
+  CHECK(says(refusal(R"([{"type": "squeeze_excitation", "units": 2, "reduction": 2}])"), {"reduction: stands beside"}));
+  CHECK(says(refusal(R"([{"type": "residual", "drop_path": 1, "layers": [{"type": "dropout"}]}])"),
+             {"drop_path: out of range"}));
+  CHECK(says(refusal(R"([{"type": "residual", "layers": [{"type": "dropout"}], "shortcut": []}])"),
+             {"shortcut: not a list of layers"}));
+  CHECK(says(refusal(R"([{"type": "residual", "layers": [{"type": "dropout"}],
+                          "shortcut": [{"type": "conv1d", "filters": 4, "kernel_size": 1, "strides": 2}]}])"),
+             {"model.layers[0]", "block and shortcut differ in shape"}));
+  CHECK(says(refusal(R"([{"type": "highway", "layers": [{"type": "dense", "units": 77}]}])"),
+             {"model.layers[0]", "the inner layers change the shape"}));
+  CHECK(says(refusal(R"([{"type": "highway", "layers": [{"type": "dense", "units": 4, "name": "gate"}]}, )" +
+                     std::string(kEnd)),
+             {"two parameters of one name", "gate.kernel"}));
   CHECK(says(refusal(R"([{"type": "multi_head_attention", "num_heads": 0, "key_dim": 1}])"), {"num_heads"}));
+}
+
+TEST_CASE("builder: layers over time and frequency know the maps of those before, and say what does not fit") {
+  const auto grid = [](const std::string& layers) { return refusal("[" + layers + ", " + kEnd, 12); };
+  const std::string conv = R"({"type": "conv2d", "filters": 4, "kernel_size": [3, 3], "padding": "same"})";
+  const std::string pool = R"({"type": "max_pooling2d", "pool_size": [1, 2]})";
+  CHECK(grid(conv).empty());
+  CHECK(grid(R"({"type": "conv2d", "filters": 4, "kernel_size": 5, "strides": [2, 3], "maps": 2})").empty());
+  const std::string chain = conv + R"(, {"type": "batch_norm", "channels": 4}, {"type": "dropout"}, )" + pool + ", " +
+                            R"({"type": "residual", "layers": [)" + conv + "]}, " + conv;
+  const auto model = build_model<float>(parse_json("{\"layers\": [" + chain + ", " + kEnd + "}", "test"), 12, 3);
+  CHECK(model.layout().entries[0].spec.shape == std::vector<Index>{3, 3, 1, 4});
+  CHECK(model.layout().entries[2].spec.shape == std::vector<Index>{4});
+  CHECK(model.layout().entries[6].spec.shape == std::vector<Index>{3, 3, 4, 4});  // in the block
+  CHECK(model.layout().entries[8].spec.shape == std::vector<Index>{3, 3, 4, 4});
+  CHECK(model.shapes({1, 20, 12})[5] == Shape{1, 20, 24});
+  // A layer that mixes channels leaves one map.
+  CHECK(grid(conv + R"(, {"type": "dense", "units": 6}, {"type": "conv2d", "filters": 2, "kernel_size": [1, 6]})")
+            .empty());
+
+  CHECK(says(grid(R"({"type": "conv2d", "filters": 4, "kernel_size": 3, "maps": 5})"),
+             {"model.layers[0]", "conv2d: maps do not divide the input channels", "a divisor of 12", "got 5"}));
+  CHECK(says(grid(R"({"type": "average_pooling2d", "maps": 7})"), {"maps do not divide the input channels"}));
+  CHECK(says(grid(R"({"type": "batch_norm", "channels": 5})"), {"batch_norm: maps do not divide the input channels"}));
+  CHECK(says(grid(R"({"type": "conv2d", "filters": 4, "kernel_size": [3, 7], "maps": 2})"),
+             {"conv2d: window wider than the frequencies", "at most 6", "got 7"}));
+  CHECK(says(grid(R"({"type": "max_pooling2d", "pool_size": [1, 13]})"), {"window wider than the frequencies"}));
+  CHECK(says(grid(R"({"type": "conv2d", "filters": 4})"), {"kernel_size", "missing key"}));
+  CHECK(says(grid(R"({"type": "conv2d", "kernel_size": 3})"), {"filters", "missing key"}));
+  for (const char* bad : {"[3]", "[3, 3, 3]", "[3, 0]", "[3, 2.5]", "[3, \"3\"]", "[3, 70000]", "[-1, 3]", "[]"}) {
+    CHECK_MESSAGE(says(grid(std::string(R"({"type": "conv2d", "filters": 4, "kernel_size": )") + bad + "}"),
+                       {"model.layers[0].kernel_size: not two sizes", "[time, frequency]"}),
+                  bad);
+  }
+  CHECK(says(grid(R"({"type": "conv2d", "filters": 4, "kernel_size": 0})"), {"kernel_size: out of range"}));
+  CHECK(says(grid(R"({"type": "conv2d", "filters": 4, "kernel_size": 3, "padding": "causal"})"), {"padding"}));
+  CHECK(says(grid(R"({"type": "conv2d", "filters": 4, "kernel_size": 3, "dilation_rate": 2})"), {"dilation_rate"}));
 }
 
 TEST_CASE("builder: names") {

@@ -17,6 +17,31 @@ TEST_CASE("batch norm passes the layer suite in both modes") {
   test::run_layer_suite("batch norm, many channels", wide, {.channels = 130, .batch = 2, .time = 3});
 }
 
+TEST_CASE("batch norm of maps passes the layer suite and is that of a batch with its frequencies as frames") {
+  const auto make = [](auto s) { return std::make_shared<const BatchNorm<decltype(s)>>(12, 0.9, 1e-3, 3); };
+  test::run_layer_suite("batch norm of maps, training", make, {.channels = 12});
+  test::run_layer_suite("batch norm of maps, inference", make, {.channels = 12, .mode = Mode::inference});
+  const auto wide = [](auto s) { return std::make_shared<const BatchNorm<decltype(s)>>(140, 0.9, 1e-3, 70); };
+  test::run_layer_suite("batch norm, many maps", wide, {.channels = 140, .batch = 2, .time = 3});
+
+  const BatchNorm<float> grid(12, 0.9, 1e-3, 3), flat(3, 0.9, 1e-3);
+  LayerRunner<float> a(grid, {2, 5, 12}, Mode::training, {5, 2}), b(flat, {2, 20, 3}, Mode::training, {20, 8});
+  for (auto* run : {&a, &b}) {
+    run->randomize(4);
+    run->poison();
+    run->forward();
+    run->poison_scratch();
+    run->backward();
+    run->commit();
+  }
+  test::check_same_bits(a.y.data(), b.y.data(), a.y.size(), "y");
+  test::check_same_bits(a.dx.data(), b.dx.data(), a.dx.size(), "dx");
+  test::check_same_bits(a.grads.data(), b.grads.data(), a.grads.size(), "gradients");
+  test::check_same_bits(a.params.data(), b.params.data(), a.params.size(), "moving statistics");
+  CHECK(grid.summary() == "momentum 0.9, epsilon 0.001, 3 maps");
+  CHECK_THROWS_AS((BatchNorm<float>(12, 0.9, 1e-3, 5)), Error);
+}
+
 TEST_CASE("batch norm in training gives mean beta and deviation gamma over the valid frames") {
   const BatchNorm<double> layer(2, 0.75, 1e-9);
   LayerRunner<double> run(layer, {2, 4, 2}, Mode::training, {4, 2});

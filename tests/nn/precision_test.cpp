@@ -11,12 +11,15 @@
 #include "serene/nn/attention_pooling.h"
 #include "serene/nn/bidirectional.h"
 #include "serene/nn/conv1d.h"
+#include "serene/nn/conv2d.h"
 #include "serene/nn/dense.h"
 #include "serene/nn/executor.h"
+#include "serene/nn/highway.h"
 #include "serene/nn/layer_runner.h"
 #include "serene/nn/model_builder.h"
 #include "serene/nn/multi_head_attention.h"
 #include "serene/nn/residual.h"
+#include "serene/nn/squeeze_excitation.h"
 
 namespace serene {
 namespace {
@@ -48,12 +51,18 @@ std::vector<std::pair<std::string, LayerPtr<float>>> layers_with_products() {
   add("conv1d", Conv1D<float>(24, 33, same));
   add("conv1d, strided", Conv1D<float>(24, 33, strided));
   add("conv1d, dilated", Conv1D<float>(24, 33, dilated));
+  add("conv2d", Conv2D<float>({8, 3}, 6, {{3, 1, 1, Padding::same}, {3, 1, 1, Padding::same}}));
+  add("conv2d, strided", Conv2D<float>({6, 4}, 5, {{2, 2}, {3, 2}}));
   add("lstm", Lstm<float>(24, {.units = 20}));
   add("gru", Gru<float>(24, {.units = 20}));
   add("multi_head_attention", MultiHeadAttention<float>(24, {.heads = 2, .key_dim = 10}));
   add("attentive statistics", AttentiveStatisticsPooling<float>(24, 11));
   add("self_attention", SelfAttention<float>());
   add("residual", Residual<float>(24, {{"wide", std::make_shared<const Conv1D<float>>(24, 30, same)}}));
+  const RecurrentOptions recurrent{.units = 24};
+  add("highway", Highway<float>(24, {{"lstm", std::make_shared<const Lstm<float>>(24, recurrent)}}));
+  // As many units as leave none of them so near to zero that rounding carries it over the bend of relu.
+  add("squeeze_excitation", SqueezeExcitation<float>(24, 8));
   all.emplace_back("bidirectional", make_bidirectional<float, Lstm>(24, {.units = 12}));
   return all;
 }

@@ -70,6 +70,23 @@ std::uint64_t Random::below(std::uint64_t n) noexcept {
   return value % n;
 }
 
+// ln of a Gamma(shape, 1) variate: d v with v = (1 + c x)^3, x normal, accepted when ln U < x^2 / 2 + d (1 - v + ln v).
+double Random::log_gamma_variate(double shape) noexcept {
+  const double boost = shape < 1 ? std::log(1.0 - uniform()) / shape : 0.0;
+  const double d = (shape < 1 ? shape + 1 : shape) - 1.0 / 3.0, c = 1.0 / std::sqrt(9.0 * d);
+  for (;;) {
+    const double x = normal(), root = 1.0 + c * x;
+    if (root <= 0) continue;
+    const double v = root * root * root;
+    if (std::log(1.0 - uniform()) < 0.5 * x * x + d * (1.0 - v + std::log(v))) return boost + std::log(d * v);
+  }
+}
+
+double Random::beta(double a, double b) noexcept {
+  const double log_a = log_gamma_variate(a), log_b = log_gamma_variate(b);
+  return 1.0 / (1.0 + std::exp(log_b - log_a));
+}
+
 std::vector<std::size_t> Random::permutation(std::size_t n) {
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});

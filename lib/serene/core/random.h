@@ -24,6 +24,10 @@ enum class Purpose : std::uint32_t {
   synthetic = 8,
   noise = 9,
   join = 10,
+  wave = 11,
+  balance = 12,
+  mixup = 20,
+  sweep = 40,
   test = 100,
 };
 
@@ -41,6 +45,9 @@ class Random {
   double uniform(double low, double high) noexcept;  // [low, high)
   double normal() noexcept;                          // standard normal (Box-Muller)
   std::uint64_t below(std::uint64_t n) noexcept;     // 0..n-1 without bias; n >= 1
+  // Beta(a, b) within [0, 1], a, b >= 1e-3: G_a / (G_a + G_b) with gamma variates by Marsaglia & Tsang, "A simple method
+  // for generating gamma variables", 2000 (shapes below 1: G_a = G_(a+1) U^(1/a)), as logarithms.
+  double beta(double a, double b) noexcept;
 
   // Fisher-Yates in place.
   template <class T>
@@ -57,6 +64,8 @@ class Random {
   std::vector<std::size_t> permutation(std::size_t n);
 
  private:
+  double log_gamma_variate(double shape) noexcept;
+
   std::array<std::uint32_t, 2> key_;
   std::array<std::uint32_t, 4> counter_;
   std::array<std::uint32_t, 4> block_{};

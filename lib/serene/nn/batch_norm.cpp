@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "serene/core/wide_loop.h"
+#include "serene/nn/grid.h"
 #include "serene/nn/sequence_ops.h"
 #include "serene/nn/slices.h"
 
@@ -13,39 +15,48 @@ namespace {
 
 constexpr Index block = 64;  // channels whose sums lie on the stack at a time
 
-// Calls f(frame) with a pointer's offset for every valid frame, in order.
+// Calls f(offset) for every row of `channels` scalars in the valid frames, in order.
 template <class S, class F>
-void for_valid_frames(const SeqView<S>& x, F&& f) {
+SERENE_WIDE inline void for_valid_rows_of(const SeqView<S>& x, Index channels, const F& f) {
+  const Index bins = x.shape.channels / channels;
   for (Index b = 0; b < x.shape.batch; ++b) {
-    for (Index t = 0; t < x.length(b); ++t) f((b * x.shape.time + t) * x.shape.channels);
+    const Index first = b * x.shape.time * bins, rows = x.length(b) * bins;
+    for (Index r = first; r < first + rows; ++r) f(r * channels);
   }
 }
 
 template <class S>
-Index valid_frames(const SeqView<S>& x) {
+Index valid_rows(const SeqView<S>& x, Index channels) {
   Index n = 0;
   for (Index b = 0; b < x.shape.batch; ++b) n += x.length(b);
-  return n;
+  return n * (x.shape.channels / channels);
 }
 
 // Mean and biased variance of every channel, in two passes; zeros without frames.
 template <class S>
-void batch_statistics(const SeqView<const S>& x, S* mean, S* variance) {
-  const double scale = 1.0 / static_cast<double>(std::max<Index>(valid_frames(x), 1));
-  for (Index first = 0; first < x.shape.channels; first += block) {
-    const Index count = std::min(block, x.shape.channels - first);
-    double sum[block] = {}, squares[block] = {};
-    for_valid_frames(x, [&](Index at) {
-      const S* row = x.data + at + first;
-      for (Index c = 0; c < count; ++c) sum[c] += static_cast<double>(row[c]);
+void batch_statistics(const SeqView<const S>& x, Index channels, S* mean, S* variance) {
+  const double scale = 1.0 / static_cast<double>(std::max<Index>(valid_rows(x, channels), 1));
+  for (Index first = 0; first < channels; first += block) {
+    const Index count = std::min(block, channels - first);
+    double sums[block] = {}, parts[block] = {};
+    double *const sum = sums, *const squares = parts;
+    wide_loop([=]() SERENE_WIDE {
+      for_valid_rows_of(x, channels, [=](Index at) SERENE_WIDE {
+        const S* row = x.data + at + first;
+#pragma GCC ivdep
+        for (Index c = 0; c < count; ++c) sum[c] += static_cast<double>(row[c]);
+      });
     });
     for (Index c = 0; c < count; ++c) sum[c] *= scale;
-    for_valid_frames(x, [&](Index at) {
-      const S* row = x.data + at + first;
-      for (Index c = 0; c < count; ++c) {
-        const double d = static_cast<double>(row[c]) - sum[c];
-        squares[c] += d * d;
-      }
+    wide_loop([=]() SERENE_WIDE {
+      for_valid_rows_of(x, channels, [=](Index at) SERENE_WIDE {
+        const S* row = x.data + at + first;
+#pragma GCC ivdep
+        for (Index c = 0; c < count; ++c) {
+          const double d = static_cast<double>(row[c]) - sum[c];
+          squares[c] += d * d;
+        }
+      });
     });
     for (Index c = 0; c < count; ++c) {
       mean[first + c] = static_cast<S>(sum[c]);
@@ -54,12 +65,30 @@ void batch_statistics(const SeqView<const S>& x, S* mean, S* variance) {
   }
 }
 
+// sum += dy, product += dy (x - mean) over the valid frames, for `count` channels from `first`.
+template <class S>
+void gradient_sums(const SeqView<const S>& x, const S* dy, Index channels, Index first, Index count, const S* mean,
+                   double* sum, double* product) {
+  wide_loop([=]() SERENE_WIDE {
+    for_valid_rows_of(x, channels, [=](Index at) SERENE_WIDE {
+      const S *d = dy + at + first, *v = x.data + at + first, *m = mean + first;
+#pragma GCC ivdep
+      for (Index c = 0; c < count; ++c) {
+        sum[c] += static_cast<double>(d[c]);
+        product[c] += static_cast<double>(d[c]) * (static_cast<double>(v[c]) - static_cast<double>(m[c]));
+      }
+    });
+  });
+}
+
 }  // namespace
 
 template <class S>
-BatchNorm<S>::BatchNorm(Index channels, double momentum, double epsilon)
-    : channels_(channels), momentum_(momentum), epsilon_(epsilon) {
-  if (channels < 1) throw Error(ErrorCode::usage, "batch_norm", "no input channels");
+BatchNorm<S>::BatchNorm(Index inputs, double momentum, double epsilon, Index channels)
+    : inputs_(inputs),
+      channels_(grid_of("batch_norm", inputs, channels == 0 ? inputs : channels).maps),
+      momentum_(momentum),
+      epsilon_(epsilon) {
   if (!(momentum >= 0 && momentum <= 1)) {
     throw Error(ErrorCode::usage, "batch_norm", "momentum out of range").expected("0..1").got(std::to_string(momentum));
   }
@@ -71,7 +100,7 @@ template <class S>
 std::string BatchNorm<S>::summary() const {
   char text[64];
   std::snprintf(text, sizeof text, "momentum %g, epsilon %g", momentum_, epsilon_);
-  return text;
+  return text + (channels_ == inputs_ ? "" : ", " + std::to_string(channels_) + " maps");
 }
 
 template <class S>
@@ -84,9 +113,9 @@ std::vector<ParameterSpec> BatchNorm<S>::parameters() const {
 
 template <class S>
 Plan BatchNorm<S>::plan(Shape in, Mode mode) const {
-  if (in.channels != channels_) {
+  if (in.channels != inputs_) {
     throw Error(ErrorCode::usage, "batch_norm", "wrong number of input channels")
-        .expected(std::to_string(channels_))
+        .expected(std::to_string(inputs_))
         .got(std::to_string(in.channels));
   }
   // saved: mean, variance, and whether there was a frame at all. scratch: factors per channel.
@@ -99,8 +128,8 @@ void BatchNorm<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, 
   if (f.mode == Mode::training) {
     Slices<S> saved(f.saved);
     S *batch_mean = saved.take(channels_), *batch_variance = saved.take(channels_);
-    batch_statistics(x, batch_mean, batch_variance);
-    *saved.take(1) = valid_frames(x) > 0 ? S(1) : S(0);
+    batch_statistics(x, channels_, batch_mean, batch_variance);
+    *saved.take(1) = valid_rows(x, channels_) > 0 ? S(1) : S(0);
     mean = batch_mean;
     variance = batch_variance;
   }
@@ -109,10 +138,14 @@ void BatchNorm<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, 
   for (Index c = 0; c < channels_; ++c) {
     scale[c] = static_cast<S>(static_cast<double>(gamma[c]) / std::sqrt(static_cast<double>(variance[c]) + epsilon_));
   }
-  for_valid_frames(x, [&](Index at) {
-    const S* from = x.data + at;
-    S* to = y.data + at;
-    for (Index c = 0; c < channels_; ++c) to[c] = (from[c] - mean[c]) * scale[c] + beta[c];
+  const Index channels = channels_;
+  wide_loop([=]() SERENE_WIDE {
+    for_valid_rows_of(x, channels, [=](Index at) SERENE_WIDE {
+      const S* from = x.data + at;
+      S* to = y.data + at;
+#pragma GCC ivdep
+      for (Index c = 0; c < channels; ++c) to[c] = (from[c] - mean[c]) * scale[c] + beta[c];
+    });
   });
   zero_padding(y, x);
 }
@@ -126,18 +159,12 @@ void BatchNorm<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const
   Slices<S> parts(f.scratch);
   // dx = a (dy - shift - (x - mean) slope)
   S *a = parts.take(channels_), *shift = parts.take(channels_), *slope = parts.take(channels_);
-  const double per_frame = 1.0 / static_cast<double>(std::max<Index>(valid_frames(x), 1));
+  const double per_frame = 1.0 / static_cast<double>(std::max<Index>(valid_rows(x, channels_), 1));
 
   for (Index first = 0; first < channels_; first += block) {
     const Index count = std::min(block, channels_ - first);
     double sum[block] = {}, product[block] = {};  // of dy, of dy (x - mean)
-    for_valid_frames(x, [&](Index at) {
-      const S *d = dy.data + at + first, *v = x.data + at + first, *m = mean + first;
-      for (Index c = 0; c < count; ++c) {
-        sum[c] += static_cast<double>(d[c]);
-        product[c] += static_cast<double>(d[c]) * (static_cast<double>(v[c]) - static_cast<double>(m[c]));
-      }
-    });
+    gradient_sums(x, dy.data, channels_, first, count, mean, sum, product);
     for (Index i = 0; i < count; ++i) {
       const Index c = first + i;
       const double inverse = 1 / std::sqrt(static_cast<double>(variance[c]) + epsilon_);
@@ -149,10 +176,14 @@ void BatchNorm<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const
     }
   }
   if (dx.data == nullptr) return;
-  for_valid_frames(x, [&](Index at) {
-    const S *d = dy.data + at, *v = x.data + at;
-    S* to = dx.data + at;
-    for (Index c = 0; c < channels_; ++c) to[c] = a[c] * ((d[c] - shift[c]) - (v[c] - mean[c]) * slope[c]);
+  const Index channels = channels_;
+  wide_loop([=]() SERENE_WIDE {
+    for_valid_rows_of(x, channels, [=](Index at) SERENE_WIDE {
+      const S *d = dy.data + at, *v = x.data + at;
+      S* to = dx.data + at;
+#pragma GCC ivdep
+      for (Index c = 0; c < channels; ++c) to[c] = a[c] * ((d[c] - shift[c]) - (v[c] - mean[c]) * slope[c]);
+    });
   });
   zero_padding(dx, x);
 }

@@ -1,5 +1,8 @@
 // Batch normalisation (Ioffe and Szegedy 2015) over all axes but the last. (B,T,C) -> (B,T,C)
 //
+// With fewer statistics than inputs, frames are grids (nn/grid.h): C statistics for the C maps of F frequencies, which
+// share them, so that (B,T,F C) is read as (B,T F,C).
+//
 // training:  m_c, v_c = mean and biased variance over the N valid frames of the whole batch,
 //            xhat = (x - m) / sqrt(v + epsilon), y = gamma xhat + beta
 //            dx = gamma / sqrt(v + epsilon) (dy - mean(dy) - xhat mean(dy xhat))
@@ -21,8 +24,9 @@ namespace serene {
 template <class S>
 class BatchNorm final : public Layer<S> {
  public:
-  // Throws Error(usage) unless 0 <= momentum <= 1 and epsilon > 0.
-  explicit BatchNorm(Index channels, double momentum = 0.99, double epsilon = 1e-3);
+  // channels: statistics, a divisor of the inputs; 0: one for each input. Throws Error(usage) unless they divide,
+  // 0 <= momentum <= 1 and epsilon > 0.
+  explicit BatchNorm(Index inputs, double momentum = 0.99, double epsilon = 1e-3, Index channels = 0);
 
   std::string type() const override { return "batch_norm"; }
   std::string summary() const override;
@@ -37,7 +41,7 @@ class BatchNorm final : public Layer<S> {
   double epsilon() const noexcept { return epsilon_; }
 
  private:
-  Index channels_;
+  Index inputs_, channels_;
   double momentum_, epsilon_;
 };
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "serene/core/random.h"
+#include "serene/nn/sample_random.h"
 #include "serene/nn/sequence_ops.h"
 
 namespace serene {
@@ -53,9 +53,7 @@ void Dropout<S>::draw(Index sample, Index n, Index stride, const Frame<S>& f, S*
     std::copy_n(mask_.data() + sample * stride, n, keep);
     return;
   }
-  // The odd factor spreads the keys of layers over 64 bits, so that (key, sample) pairs do not meet.
-  const std::uint64_t place = f.key * 0x9E3779B97F4A7C15ull + static_cast<std::uint64_t>(sample);
-  Random random(f.seed, Purpose::dropout, f.step, place);
+  Random random = sample_random(f, f.key, sample);
   const auto threshold = static_cast<std::uint32_t>(std::min(rate_ * 4294967296.0, 4294967295.0));
   for (Index i = 0; i < n; ++i) keep[i] = random.bits() >= threshold ? S(1) : S(0);
 }

@@ -8,8 +8,12 @@
 
 #include "serene/nn/batch_norm.h"
 #include "serene/nn/conv1d.h"
+#include "serene/nn/conv2d.h"
 #include "serene/nn/dense.h"
+#include "serene/nn/depthwise_conv1d.h"
 #include "serene/nn/dropout.h"
+#include "serene/nn/gaussian_noise.h"
+#include "serene/nn/highway.h"
 #include "serene/nn/residual.h"
 
 namespace serene {
@@ -54,12 +58,14 @@ struct Link {
 template <class S>
 using Chain = std::vector<Link<S>>;
 
-// A dense or conv1d layer: y = a(sum of rows of x times kernel (rows, outputs) + bias).
+// A dense or convolution layer: y = a(sum of rows of x times kernel (rows, outputs) + bias).
 struct Linear {
   Index inputs, outputs;
   Activation activation;
   bool bias;
-  bool pads;  // some products take zeros from beyond the ends
+  bool pads;                // some products take zeros from beyond the ends
+  bool grid = false;        // several vectors of outputs in a frame
+  bool by_channel = false;  // output c takes input c alone, with column c of the kernel
 };
 
 template <class S>
@@ -73,6 +79,16 @@ std::optional<Linear> linear_of(const Layer<S>& layer) {
     const bool pads = conv->window().padding != Padding::valid;
     return Linear{kernel[1], kernel[2], conv->activation(), conv->use_bias(), pads};
   }
+  if (const auto* conv = dynamic_cast<const Conv2D<S>*>(&layer)) {
+    const Window2D w = conv->window();
+    const bool pads = w.time.padding != Padding::valid || w.frequency.padding != Padding::valid;
+    return Linear{conv->in().maps, conv->filters(), conv->activation(), conv->use_bias(), pads, true};
+  }
+  if (const auto* conv = dynamic_cast<const DepthwiseConv1D<S>*>(&layer)) {
+    const Index channels = layer.parameters()[0].shape[1];
+    const bool pads = conv->window().padding != Padding::valid;
+    return Linear{channels, channels, conv->activation(), conv->use_bias(), pads, false, true};
+  }
   return std::nullopt;
 }
 
@@ -80,6 +96,12 @@ template <class S>
 LayerPtr<S> remade(const Layer<S>& layer, const Linear& l) {
   if (const auto* conv = dynamic_cast<const Conv1D<S>*>(&layer)) {
     return std::make_shared<Conv1D<S>>(l.inputs, l.outputs, conv->window(), l.activation, l.bias);
+  }
+  if (const auto* conv = dynamic_cast<const Conv2D<S>*>(&layer)) {
+    return std::make_shared<Conv2D<S>>(conv->in(), l.outputs, conv->window(), l.activation, l.bias);
+  }
+  if (const auto* conv = dynamic_cast<const DepthwiseConv1D<S>*>(&layer)) {
+    return std::make_shared<DepthwiseConv1D<S>>(l.inputs, conv->window(), l.activation, l.bias);
   }
   return std::make_shared<Dense<S>>(l.inputs, l.outputs, l.activation, l.bias);
 }
@@ -95,8 +117,11 @@ std::pair<std::vector<double>&, std::vector<double>&> open_linear(Link<S>& link,
   return {link.tensors[0].change(), link.tensors[1].change()};
 }
 
+// One pair for each statistic of a batch norm; channel c of a frame takes that of c % size.
 struct ScaleShift {
   std::vector<double> scale, shift;
+
+  bool divides(Index channels) const { return channels % static_cast<Index>(scale.size()) == 0; }
 };
 
 template <class S>
@@ -115,9 +140,9 @@ ScaleShift scale_shift_of(const Link<S>& link) {
 template <class S>
 void fold_into_outputs(Link<S>& link, const Linear& l, const ScaleShift& norm) {
   auto [kernel, bias] = open_linear(link, l);
-  const auto outputs = static_cast<std::size_t>(l.outputs);
-  for (std::size_t i = 0; i < kernel.size(); ++i) kernel[i] *= norm.scale[i % outputs];
-  for (std::size_t o = 0; o < outputs; ++o) bias[o] = bias[o] * norm.scale[o] + norm.shift[o];
+  const auto outputs = static_cast<std::size_t>(l.outputs), maps = norm.scale.size();
+  for (std::size_t i = 0; i < kernel.size(); ++i) kernel[i] *= norm.scale[i % outputs % maps];
+  for (std::size_t o = 0; o < outputs; ++o) bias[o] = bias[o] * norm.scale[o % maps] + norm.shift[o % maps];
 }
 
 template <class S>
@@ -125,7 +150,7 @@ void fold_into_inputs(Link<S>& link, const Linear& l, const ScaleShift& norm) {
   auto [kernel, bias] = open_linear(link, l);
   const auto inputs = static_cast<std::size_t>(l.inputs), outputs = static_cast<std::size_t>(l.outputs);
   for (std::size_t i = 0; i < kernel.size(); ++i) {
-    const std::size_t c = i / outputs % inputs;
+    const std::size_t c = (l.by_channel ? i % outputs : i / outputs % inputs) % norm.scale.size();
     bias[i % outputs] += norm.shift[c] * kernel[i];
     kernel[i] *= norm.scale[c];
   }
@@ -134,6 +159,7 @@ void fold_into_inputs(Link<S>& link, const Linear& l, const ScaleShift& norm) {
 template <class S>
 bool has_effect(const Layer<S>& layer) {
   if (dynamic_cast<const Dropout<S>*>(&layer) != nullptr) return false;
+  if (dynamic_cast<const GaussianNoise<S>*>(&layer) != nullptr) return false;
   const auto* bend = dynamic_cast<const ActivationLayer<S>*>(&layer);
   return bend == nullptr || bend->activation() != Activation::linear;
 }
@@ -156,11 +182,12 @@ void fold_norms(Chain<S>& chain) {
     if (dynamic_cast<const BatchNorm<S>*>(chain[i].layer.get()) != nullptr) {
       const auto before = i > 0 ? linear_of(*chain[i - 1].layer) : std::nullopt;
       const auto after = i + 1 < chain.size() ? linear_of(*chain[i + 1].layer) : std::nullopt;
-      if (before && before->activation == Activation::linear) {
-        fold_into_outputs(chain[i - 1], *before, scale_shift_of(chain[i]));
+      const ScaleShift norm = scale_shift_of(chain[i]);
+      if (before && before->activation == Activation::linear && norm.divides(before->outputs)) {
+        fold_into_outputs(chain[i - 1], *before, norm);
         folded = true;
-      } else if (after && !after->pads) {
-        fold_into_inputs(chain[i + 1], *after, scale_shift_of(chain[i]));
+      } else if (after && !after->pads && norm.divides(after->inputs)) {
+        fold_into_inputs(chain[i + 1], *after, norm);
         folded = true;
       }
     }
@@ -177,7 +204,9 @@ void join_activations(Chain<S>& chain) {
   for (std::size_t i = 1; i < chain.size();) {
     const auto* bend = dynamic_cast<const ActivationLayer<S>*>(chain[i].layer.get());
     auto before = linear_of(*chain[i - 1].layer);
-    if (bend == nullptr || !before || before->activation != Activation::linear) {
+    const bool over_frame =
+        bend != nullptr && (bend->activation() == Activation::softmax || bend->activation() == Activation::log_softmax);
+    if (bend == nullptr || !before || before->activation != Activation::linear || (before->grid && over_frame)) {
       ++i;
       continue;
     }
@@ -190,39 +219,83 @@ void join_activations(Chain<S>& chain) {
 template <class S>
 void fold_chain(Chain<S>& chain, Index input_channels);
 
-// A block's parameters are those of its parts, one after the other, then those of the projection.
+// The parts of a block as links named "<prefix><part>"; takes their tensors from the front of `tensors`.
 template <class S>
-void fold_block(Link<S>& link, const Residual<S>& block, Index input_channels) {
-  Chain<S> parts;
-  auto tensor = std::make_move_iterator(link.tensors.begin());
-  for (const NamedLayer<S>& part : block.parts()) {
-    const auto count = static_cast<Index>(part.layer->parameters().size());
-    parts.push_back({part.name, part.layer, std::vector<Tensor<S>>(tensor, tensor + count)});
-    tensor += count;
+Chain<S> links_of(const std::vector<NamedLayer<S>>& parts, const std::string& prefix, std::vector<Tensor<S>>& tensors) {
+  Chain<S> chain;
+  for (const NamedLayer<S>& part : parts) {
+    const auto end = tensors.begin() + static_cast<Index>(part.layer->parameters().size());
+    chain.push_back(
+        {prefix + part.name, part.layer, {std::make_move_iterator(tensors.begin()), std::make_move_iterator(end)}});
+    tensors.erase(tensors.begin(), end);
   }
-  std::vector<Tensor<S>> rest(tensor, std::make_move_iterator(link.tensors.end()));
-  fold_chain(parts, input_channels);
+  return chain;
+}
+
+// Folds the parts of a block, whose tensors move from the front of `tensors` to the end of `folded`.
+template <class S>
+std::vector<NamedLayer<S>> fold_parts(const std::vector<NamedLayer<S>>& parts, Index input_channels,
+                                      std::vector<Tensor<S>>& tensors, std::vector<Tensor<S>>& folded) {
+  Chain<S> chain = links_of(parts, "", tensors);
+  fold_chain(chain, input_channels);
   std::vector<NamedLayer<S>> layers;
-  link.tensors.clear();
-  for (Link<S>& part : parts) {
-    layers.push_back({part.name, part.layer});
-    std::move(part.tensors.begin(), part.tensors.end(), std::back_inserter(link.tensors));
+  for (Link<S>& link : chain) {
+    layers.push_back({link.name, link.layer});
+    std::move(link.tensors.begin(), link.tensors.end(), std::back_inserter(folded));
   }
-  std::move(rest.begin(), rest.end(), std::back_inserter(link.tensors));
-  const auto* bend = dynamic_cast<const ActivationLayer<S>*>(block.final_activation().get());
-  link.layer = std::make_shared<Residual<S>>(
-      input_channels, std::move(layers), bend != nullptr ? bend->activation() : Activation::linear, block.shortcut());
+  return layers;
+}
+
+// A block's parameters are those of its parts, one after the other, then those of its shortcut or gate.
+template <class S>
+void fold_block(Link<S>& link, Index input_channels) {
+  const LayerPtr<S> layer = link.layer;
+  std::vector<Tensor<S>> folded;
+  if (const auto* block = dynamic_cast<const Residual<S>*>(layer.get())) {
+    auto parts = fold_parts(block->parts(), input_channels, link.tensors, folded);
+    LayerPtr<S> shortcut = block->shortcut();
+    if (const auto* chain = dynamic_cast<const LayerChain<S>*>(shortcut.get())) {
+      auto beside = fold_parts(chain->parts(), input_channels, link.tensors, folded);
+      shortcut = std::make_shared<LayerChain<S>>(std::move(beside), chain->type());
+    }
+    const auto* bend = dynamic_cast<const ActivationLayer<S>*>(block->final_activation().get());
+    link.layer = std::make_shared<Residual<S>>(input_channels, std::move(parts),
+                                               bend != nullptr ? bend->activation() : Activation::linear, shortcut);
+  } else if (const auto* highway = dynamic_cast<const Highway<S>*>(layer.get())) {
+    auto parts = fold_parts(highway->parts(), input_channels, link.tensors, folded);
+    link.layer = std::make_shared<Highway<S>>(input_channels, std::move(parts));
+  } else {
+    return;
+  }
+  std::move(link.tensors.begin(), link.tensors.end(), std::back_inserter(folded));
+  link.tensors = std::move(folded);
+}
+
+// A chain inside a chain becomes its parts, so that they meet their neighbours.
+template <class S>
+void open_chains(Chain<S>& chain) {
+  for (std::size_t i = 0; i < chain.size();) {
+    const LayerPtr<S> layer = chain[i].layer;
+    const auto* inner = dynamic_cast<const LayerChain<S>*>(layer.get());
+    if (inner == nullptr) {
+      ++i;
+      continue;
+    }
+    Chain<S> links = links_of(inner->parts(), chain[i].name + ".", chain[i].tensors);
+    const auto at = chain.erase(chain.begin() + static_cast<Index>(i));
+    chain.insert(at, std::make_move_iterator(links.begin()), std::make_move_iterator(links.end()));
+  }
 }
 
 template <class S>
 void fold_chain(Chain<S>& chain, Index input_channels) {
   constexpr Index frames = 1 << 14;  // as the builder's probe: no sensible chain runs out of them
   Shape shape{1, frames, input_channels};
+  open_chains(chain);
   for (Link<S>& link : chain) {
     const Shape in = shape;
     shape = link.layer->plan(in, Mode::inference).out;
-    const LayerPtr<S> layer = link.layer;
-    if (const auto* block = dynamic_cast<const Residual<S>*>(layer.get())) fold_block(link, *block, in.channels);
+    fold_block(link, in.channels);
   }
   drop_idle_layers(chain);
   fold_norms(chain);

@@ -98,6 +98,9 @@ void initialize_tensor(const ParameterSpec& spec, std::uint64_t seed, std::uint6
       std::fill_n(values, n, S(0));
       std::fill_n(values + n / 4, n / 4, S(1));
       break;
+    case Init::minus_ones:
+      std::fill_n(values, n, S(-1));
+      break;
   }
 }
 

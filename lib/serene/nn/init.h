@@ -6,6 +6,7 @@
 //   orthonormal
 //                   (Saxe et al. 2013); Gram-Schmidt on normal numbers, in double
 //   lstm_bias       0, and 1 for the forget gate: the second quarter     (Jozefowicz et al. 2015)
+//   minus_ones      -1: gates that begin nearly closed                   (Srivastava et al. 2015)
 #pragma once
 
 #include <cstdint>

@@ -96,16 +96,27 @@ double ClassificationLoss::term(double q, Index k, double log_p, double* g) cons
 template <class S>
 double ClassificationLoss::run(Index batch, const S* logits, Targets<S> targets, double divisor,
                                LossOutputs<S> out) const noexcept {
-  const double s = options_.label_smoothing, floor = s / static_cast<double>(classes_);
+  const double s = options_.label_smoothing;
   double total = 0;
   for (Index b = 0; b < batch; ++b) {
     const S* z = logits + b * classes_;
-    double top = static_cast<double>(z[0]);
-    for (Index k = 1; k < classes_; ++k) top = std::max(top, static_cast<double>(z[k]));
-    const double log_sum =
-        std::log(sum_over(classes_, [&](Index k) { return std::exp(static_cast<double>(z[k]) - top); }));
+    const std::uint8_t* mask = targets.allowed != nullptr ? targets.allowed + b * classes_ : nullptr;
+    const auto open = [&](Index k) { return mask == nullptr || mask[k] != 0; };
+    Index first = 0, count = 0;
+    while (first + 1 < classes_ && !open(first)) ++first;
+    double top = static_cast<double>(z[first]);
+    for (Index k = first; k < classes_; ++k) {
+      if (open(k)) top = std::max(top, static_cast<double>(z[k])), ++count;
+    }
+    const double floor = s / static_cast<double>(std::max<Index>(count, 1));
+    const double log_sum = std::log(
+        sum_over(classes_, [&](Index k) { return open(k) ? std::exp(static_cast<double>(z[k]) - top) : 0.0; }));
     double loss = 0, g = 0, g_sum = 0;
     for (Index k = 0; k < classes_; ++k) {
+      if (!open(k)) {
+        if (out.probabilities != nullptr) out.probabilities[b * classes_ + k] = S(0);
+        continue;
+      }
       const double log_p = (static_cast<double>(z[k]) - top) - log_sum;
       loss += term((1 - s) * target(targets, b, k) + floor, k, log_p, &g);
       g_sum += g;
@@ -115,6 +126,10 @@ double ClassificationLoss::run(Index batch, const S* logits, Targets<S> targets,
     if (out.losses != nullptr) out.losses[b] = loss;
     total += w * loss;
     for (Index k = 0; out.gradient != nullptr && k < classes_; ++k) {
+      if (!open(k)) {
+        out.gradient[b * classes_ + k] = S(0);
+        continue;
+      }
       const double log_p = (static_cast<double>(z[k]) - top) - log_sum;
       term((1 - s) * target(targets, b, k) + floor, k, log_p, &g);
       out.gradient[b * classes_ + k] = static_cast<S>(w / divisor * (g - std::exp(log_p) * g_sum));

@@ -7,9 +7,13 @@
 //   dz_j = w / divisor (g_j - p_j sum_k g_k),  g_k = q_k alpha_k (gamma (1 - p_k)^(gamma-1) p_k ln p_k - (1 -
 //   p_k)^gamma)
 //
+// Masked classes (several label sets under one head): softmax, smoothing and sums run over the classes that a sample's
+// mask allows, K is their number, and the others have p = 0 and gradient 0.
+//
 // All in double through log-sum-exp; no finite logits overflow. Immutable and thread-safe; run() allocates nothing.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -28,10 +32,13 @@ struct LossOptions {
 };
 
 // What is right about a batch: labels (B), or soft targets (B,K) whose rows sum to 1. One of the two is not nullptr.
+// allowed (B,K): the classes of each sample, not 0 where one may be; nullptr allows all. A row allows at least one
+// class, and labels and soft targets lie within it.
 template <class S>
 struct Targets {
   const Index* labels = nullptr;
   const S* soft = nullptr;
+  const std::uint8_t* allowed = nullptr;
 };
 
 // Where run() writes; each may be nullptr.

@@ -15,13 +15,18 @@ Model<S>::Model(std::vector<NamedLayer<S>> layers, Index input_channels)
     : layers_(std::move(layers)), input_channels_(input_channels) {
   if (layers_.empty()) throw Error(ErrorCode::usage, "model", "has no layers");
   if (input_channels_ < 1) throw Error(ErrorCode::usage, "model", "needs at least one input channel");
-  std::set<std::string> names;
+  std::set<std::string> names, parameters;
   for (Index i = 0; i < layer_count(); ++i) {
     if (!names.insert(name(i)).second) throw Error(ErrorCode::usage, "model." + name(i), "two layers of one name");
     first_.push_back(static_cast<Index>(offsets_.size()));
     for (ParameterSpec& spec : layer(i).parameters()) {
       constexpr Index unit = 16;  // 64 bytes of float: every tensor starts on a cache line
       layout_.entries.push_back({name(i) + "." + spec.name, spec, i, layout_.size});
+      if (!parameters.insert(layout_.entries.back().name).second) {
+        throw Error(ErrorCode::usage, "model." + name(i), "two parameters of one name")
+            .got(spec.name)
+            .hint("give the layers inside a block names of their own");
+      }
       offsets_.push_back(layout_.size);
       layout_.size += (spec.size() + unit - 1) / unit * unit;
     }

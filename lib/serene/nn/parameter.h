@@ -10,7 +10,7 @@
 namespace serene {
 
 // How a parameter starts (Keras' names and formulas).
-enum class Init { zeros, ones, glorot_uniform, he_normal, orthogonal, lstm_bias };
+enum class Init { zeros, ones, glorot_uniform, he_normal, orthogonal, lstm_bias, minus_ones };
 
 // One tensor a layer needs. Kernel layouts are Keras': conv (k,in,out), dense (in,out), LSTM (in,4u)(u,4u)(4u) gates
 // i,f,c,o.

@@ -1,21 +1,14 @@
 #include "serene/nn/residual.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "serene/nn/conv1d.h"
+#include "serene/nn/sample_random.h"
 #include "serene/nn/sequence_ops.h"
+#include "serene/nn/slices.h"
 
 namespace serene {
-namespace {
-
-// Indices kept among scalars: part sizes are multiples of 16 scalars and blocks are 64-byte aligned, so they are
-// aligned.
-template <class S>
-Index* take_indices(Slices<S>& slices, Index n) {
-  return reinterpret_cast<Index*>(slices.take(n * static_cast<Index>(sizeof(Index) / sizeof(S))));
-}
-
-}  // namespace
 
 // Where everything of one call lies. Built again by every call, from the shape; never throws for a shape that plan()
 // took.
@@ -24,110 +17,62 @@ struct Residual<S>::Layout {
   // commit() has no shape: forward leaves it at the head of `saved`.
   static Shape& shape_in(S* saved) { return *reinterpret_cast<Shape*>(saved); }
 
-  Layout(const Residual& r, Shape in, const Frame<S>& f)
-      : saved(f.saved), scratch(f.scratch), packed(f.packed), packing{f.mode, f.precision} {
-    saved.take(static_cast<Index>(sizeof(Shape) / sizeof(S)));
-    Shape shape = in;
-    for (const NamedLayer<S>& part : r.parts_) {
-      Stage& s = stages[static_cast<std::size_t>(count)];
-      shape = add(s, *part.layer, r.first_parameters_[static_cast<std::size_t>(count)], shape, true);
-      s.key = count++;
-    }
-    out = shape;
-    if (r.shortcut_ != nullptr) {
-      add(shortcut, *r.shortcut_, r.first_parameters_[r.parts_.size()], in, true);
-      shortcut.key = count;
-    }
-    if (r.activation_ != nullptr) {
-      sum = saved.take(out.size());
-      out = add(activation, *r.activation_, r.first_parameters_[r.parts_.size() + 1], out, false);
-      activation.key = count + 1;
-    }
+  Layout(const Residual& r, Shape in, const Frame<S>& f) : body(f), shortcut(f), activation(f) {
+    Slices<S> keep(f.saved), work(f.scratch);
+    Slices<const S> packed(f.packed);
+    keep.take(static_cast<Index>(sizeof(Shape) / sizeof(S)));
+    Index most_scratch = 0;
+    const auto add = [&](const Layer<S>& layer, Shape shape, Frame<S>& frame) {
+      const Plan plan = layer.plan(shape, f.mode);
+      frame.packed = packed.take(layer.packed_weights_size({f.mode, f.precision}));
+      frame.saved = keep.take(plan.saved);
+      most_scratch = std::max(most_scratch, plan.scratch);
+      return plan.out;
+    };
+    along = add(r.body_, in, body);
+    body_out = keep.take(along.size());
+    beside = r.shortcut_ != nullptr ? add(*r.shortcut_, in, shortcut) : in;
+    shortcut_out = r.shortcut_ != nullptr ? keep.take(beside.size()) : nullptr;
+    shortcut.key = inner_key(f.key, r.parts().size());
+    sum = r.activation_ != nullptr ? keep.take(along.size()) : nullptr;
+    out = r.activation_ != nullptr ? add(*r.activation_, along, activation) : along;
+    branch_scales = r.drops(f.mode) ? keep.take(in.batch) : nullptr;
     if (f.mode == Mode::training) {
-      d_sum = scratch.take(std::max(stages[static_cast<std::size_t>(count - 1)].plan.out.size(), out.size()));
-      for (S*& buffer : gradient) buffer = scratch.take(std::max(largest, in.size()));
+      d_sum = r.activation_ != nullptr ? work.take(along.size()) : nullptr;
+      d_body = r.drops(f.mode) ? work.take(along.size()) : nullptr;
+      d_in = work.take(in.size());
     }
-    inner_scratch = scratch.take(most_scratch);
+    body.scratch = shortcut.scratch = activation.scratch = work.take(most_scratch);
+    saved = keep.used();
+    scratch = work.used();
   }
 
-  Shape add(Stage& s, const Layer<S>& layer, int first_parameter, Shape in, bool keep_out) {
-    s.layer = &layer;
-    s.first_parameter = first_parameter;
-    s.plan = layer.plan(in, packing.mode);
-    s.packed = packed.take(layer.packed_weights_size(packing));
-    s.saved = saved.take(s.plan.saved);
-    s.out = keep_out ? saved.take(s.plan.out.size()) : nullptr;
-    s.lengths = take_indices(saved, in.batch);
-    largest = std::max(largest, s.plan.out.size());
-    most_scratch = std::max(most_scratch, s.plan.scratch);
-    return s.plan.out;
-  }
-
-  Frame<S> frame(const Stage& s, const Frame<S>& outer) const {
-    Frame<S> f = outer;
-    f.saved = s.saved;
-    f.packed = s.packed;
-    f.scratch = inner_scratch;
-    // Keys of the parts of a block must differ from those of all other layers of a model, which count from 0.
-    f.key = (outer.key + 1) * 1024 + static_cast<std::uint64_t>(s.key);
-    return f;
-  }
-
-  // The output of a stage for an input with x's lengths; sets the lengths when `fresh`.
-  SeqView<S> view(const Stage& s, const Index* in_lengths, bool fresh) const {
-    if (in_lengths == nullptr) return {s.out, s.plan.out, nullptr};
-    for (Index b = 0; fresh && b < s.plan.out.batch; ++b) s.lengths[b] = s.layer->out_length(in_lengths[b]);
-    return {s.out, s.plan.out, s.lengths};
-  }
-
-  const Stage& last() const { return stages[static_cast<std::size_t>(count - 1)]; }
-
-  Slices<S> saved, scratch;
-  Slices<const S> packed;
-  Packing packing;
-  std::array<Stage, kMostParts> stages;
-  Index count = 0, largest = 0, most_scratch = 0;
-  Stage shortcut, activation;
-  Shape out;
-  S* sum = nullptr;
-  S* d_sum = nullptr;
-  S* gradient[2] = {nullptr, nullptr};
-  S* inner_scratch = nullptr;
+  Frame<S> body, shortcut, activation;
+  Shape along, beside, out;  // of F, P and the block
+  S *body_out, *shortcut_out, *sum, *branch_scales;
+  S *d_sum = nullptr, *d_body = nullptr, *d_in = nullptr;
+  Index saved, scratch;
 };
 
 template <class S>
-Residual<S>::Residual(Index in_channels, std::vector<NamedLayer<S>> parts, Activation activation, LayerPtr<S> shortcut)
-    : parts_(std::move(parts)), shortcut_(std::move(shortcut)) {
-  check_parts();
+Residual<S>::Residual(Index in_channels, std::vector<NamedLayer<S>> parts, Activation activation, LayerPtr<S> shortcut,
+                      double drop_path)
+    : body_(std::move(parts), "residual"), shortcut_(std::move(shortcut)), drop_path_(drop_path) {
+  if (!(drop_path >= 0 && drop_path < 1)) {
+    throw Error(ErrorCode::usage, "residual", "drop_path out of range")
+        .expected("0 <= drop_path < 1")
+        .got(std::to_string(drop_path));
+  }
   if (shortcut_ == nullptr) shortcut_ = make_shortcut(in_channels);
   if (activation != Activation::linear) activation_ = std::make_shared<ActivationLayer<S>>(activation);
-  std::size_t total = 0;
-  const auto count = [&](const LayerPtr<S>& layer) {
-    first_parameters_.push_back(static_cast<int>(total));
-    if (layer != nullptr) total += layer->parameters().size();
-  };
-  for (const NamedLayer<S>& part : parts_) count(part.layer);
-  count(shortcut_);
-  count(activation_);
-}
-
-template <class S>
-void Residual<S>::check_parts() const {
-  if (parts_.empty() || parts_.size() > kMostParts)
-    throw Error(ErrorCode::usage, "residual", "bad number of inner layers")
-        .expected("1 to " + std::to_string(kMostParts))
-        .got(std::to_string(parts_.size()));
-  for (const NamedLayer<S>& part : parts_) {
-    if (part.layer == nullptr) throw Error(ErrorCode::usage, "residual", "inner layer " + part.name + " is missing");
-  }
+  shortcut_first_ = static_cast<int>(body_.parameters().size());
 }
 
 // nullptr (the identity), or the convolution of width 1 that gives the channels and the stride of F.
 template <class S>
 LayerPtr<S> Residual<S>::make_shortcut(Index in_channels) const {
   constexpr Index probe = 256, most_stride = 64;
-  Shape shape{1, probe, in_channels};
-  for (const NamedLayer<S>& part : parts_) shape = part.layer->plan(shape, Mode::inference).out;
+  const Shape shape = body_.plan({1, probe, in_channels}, Mode::inference).out;
   const auto strides_by = [&](Index stride) {
     for (Index n = 0; n <= probe; ++n) {
       if (out_length(n) != (n + stride - 1) / stride) return false;
@@ -142,31 +87,31 @@ LayerPtr<S> Residual<S>::make_shortcut(Index in_channels) const {
   }
   throw Error(ErrorCode::usage, "residual",
               "no shortcut fits: the inner layers do not keep the length, or divide it by a stride")
-      .hint("use padding \"same\" or \"causal\"");
+      .hint("use padding \"same\" or \"causal\", or give a shortcut");
 }
 
 template <class S>
 std::string Residual<S>::summary() const {
-  std::string text;
-  for (const NamedLayer<S>& part : parts_) text += (text.empty() ? "" : " > ") + part.layer->type();
-  text += shortcut_ != nullptr ? " + " + shortcut_->type() : " + identity";
+  const auto* chain = dynamic_cast<const LayerChain<S>*>(shortcut_.get());
+  std::string text = body_.summary() + " + ";
+  text += shortcut_ == nullptr ? "identity" : chain != nullptr ? chain->summary() : shortcut_->type();
   if (activation_ != nullptr) text += ", " + activation_->summary();
+  if (drop_path_ > 0) {
+    char rate[40];
+    std::snprintf(rate, sizeof rate, ", drop path %g", drop_path_);
+    text += rate;
+  }
   return text;
 }
 
 template <class S>
 std::vector<ParameterSpec> Residual<S>::parameters() const {
-  std::vector<ParameterSpec> all;
-  const auto add = [&](const std::string& prefix, const LayerPtr<S>& layer) {
-    if (layer == nullptr) return;
-    for (ParameterSpec spec : layer->parameters()) {
-      spec.name = prefix + "." + spec.name;
-      all.push_back(std::move(spec));
-    }
-  };
-  for (const NamedLayer<S>& part : parts_) add(part.name, part.layer);
-  add("shortcut", shortcut_);
-  add("activation", activation_);
+  std::vector<ParameterSpec> all = body_.parameters();
+  if (shortcut_ == nullptr) return all;
+  for (ParameterSpec spec : shortcut_->parameters()) {
+    spec.name = "shortcut." + spec.name;
+    all.push_back(std::move(spec));
+  }
   return all;
 }
 
@@ -175,15 +120,14 @@ Plan Residual<S>::plan(Shape in, Mode mode) const {
   Frame<S> nowhere;
   nowhere.mode = mode;
   const Layout layout(*this, in, nowhere);
-  const Shape body = layout.last().plan.out, other = shortcut_ != nullptr ? layout.shortcut.plan.out : in;
-  if (body != other)
+  if (layout.along != layout.beside)
     throw Error(ErrorCode::usage, "residual", "block and shortcut differ in shape")
-        .expected(to_string(body))
-        .got(to_string(other))
-        .hint("leave the shortcut out: a projection is chosen by itself");
-  if (activation_ != nullptr && layout.out != body)
+        .expected(to_string(layout.along))
+        .got(to_string(layout.beside))
+        .hint("without a shortcut of your own a projection is chosen by itself");
+  if (layout.out != layout.along)
     throw Error(ErrorCode::usage, "residual", "the final activation changes the shape")
-        .expected(to_string(body))
+        .expected(to_string(layout.along))
         .got(to_string(layout.out));
   for (Index n = 0; n <= in.time; ++n) {
     const Index along = out_length(n), beside = shortcut_ != nullptr ? shortcut_->out_length(n) : n;
@@ -193,139 +137,111 @@ Plan Residual<S>::plan(Shape in, Mode mode) const {
           .expected(std::to_string(along))
           .got(std::to_string(beside));
   }
-  return {.out = layout.out, .saved = layout.saved.used(), .scratch = layout.scratch.used()};
-}
-
-template <class S>
-Index Residual<S>::out_length(Index n) const {
-  for (const NamedLayer<S>& part : parts_) n = part.layer->out_length(n);
-  return n;
+  return {.out = layout.out, .saved = layout.saved, .scratch = layout.scratch};
 }
 
 template <class S>
 bool Residual<S>::couples_batch(Mode mode) const {
-  const auto couples = [&](const LayerPtr<S>& layer) { return layer != nullptr && layer->couples_batch(mode); };
-  return couples(shortcut_) || couples(activation_) ||
-         std::any_of(parts_.begin(), parts_.end(), [&](const NamedLayer<S>& part) { return couples(part.layer); });
+  return body_.couples_batch(mode) || (shortcut_ != nullptr && shortcut_->couples_batch(mode));
 }
 
 template <class S>
 double Residual<S>::multiply_adds(Shape in) const {
-  double total = shortcut_ != nullptr ? shortcut_->multiply_adds(in) : 0;
-  Shape shape = in;
-  for (const NamedLayer<S>& part : parts_) {
-    total += part.layer->multiply_adds(shape);
-    shape = part.layer->plan(shape, Mode::inference).out;
-  }
-  return total + static_cast<double>(shape.time * shape.channels);
-}
-
-// Calls f(layer, index of its first parameter) for F's parts, the shortcut and the activation.
-template <class S>
-template <class F>
-void Residual<S>::for_layers(F&& f) const {
-  std::size_t i = 0;
-  const auto call = [&](const LayerPtr<S>& layer) {
-    const int first = first_parameters_[i++];
-    if (layer != nullptr) f(*layer, first);
-  };
-  for (const NamedLayer<S>& part : parts_) call(part.layer);
-  call(shortcut_);
-  call(activation_);
+  const Shape out = body_.plan(in, Mode::inference).out;
+  return body_.multiply_adds(in) + (shortcut_ != nullptr ? shortcut_->multiply_adds(in) : 0) +
+         static_cast<double>(out.time * out.channels);
 }
 
 template <class S>
 Index Residual<S>::packed_weights_size(const Packing& packing) const {
-  Index size = 0;
-  for_layers([&](const Layer<S>& layer, int) { size += part_size(layer.packed_weights_size(packing)); });
-  return size;
+  return part_size(body_.packed_weights_size(packing)) +
+         (shortcut_ != nullptr ? part_size(shortcut_->packed_weights_size(packing)) : 0);
 }
 
 template <class S>
 void Residual<S>::pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept {
-  Slices<S> slices(packed);
-  for_layers([&](const Layer<S>& layer, int first) {
-    layer.pack_weights({p.base, p.offsets + first}, packing, slices.take(layer.packed_weights_size(packing)));
-  });
+  body_.pack_weights(p, packing, packed);
+  if (shortcut_ == nullptr) return;
+  shortcut_->pack_weights(shortcut_params(p), packing, packed + part_size(body_.packed_weights_size(packing)));
+}
+
+// k / (1 - p) for each sample of the shard.
+template <class S>
+void Residual<S>::draw_branch_scales(Index batch, const Frame<S>& f, S* scales) const noexcept {
+  constexpr std::uint64_t place = 1023;  // behind all parts
+  for (Index b = 0; b < batch; ++b) {
+    Random random = sample_random(f, inner_key(f.key, place), f.first_sample + b);
+    scales[b] = random.uniform() < drop_path_ ? S(0) : static_cast<S>(1 / (1 - drop_path_));
+  }
 }
 
 template <class S>
 void Residual<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
-  const Layout layout(*this, x.shape, f);
+  const Layout at(*this, x.shape, f);
   Layout::shape_in(f.saved) = x.shape;
-  const auto run = [&](const Stage& s, SeqView<const S> in, SeqView<S> out) {
-    s.layer->forward({p.base, p.offsets + s.first_parameter}, in, out, layout.frame(s, f));
-  };
-  SeqView<const S> at = x;
-  for (Index i = 0; i < layout.count; ++i) {
-    const Stage& s = layout.stages[static_cast<std::size_t>(i)];
-    const SeqView<S> out = layout.view(s, at.lengths, true);
-    run(s, at, out);
-    at = out;
-  }
+  const SeqView<S> body{at.body_out, at.along, y.lengths};
+  body_.forward(p, x, body, at.body);
   SeqView<const S> beside = x;
   if (shortcut_ != nullptr) {
-    const SeqView<S> out = layout.view(layout.shortcut, x.lengths, true);
-    run(layout.shortcut, x, out);
-    beside = out;
+    const SeqView<S> to{at.shortcut_out, at.beside, y.lengths};
+    shortcut_->forward(shortcut_params(p), x, to, at.shortcut);
+    beside = to;
   }
-  SeqView<S> sum{activation_ != nullptr ? layout.sum : y.data, at.shape, at.lengths};
-  for (Index b = 0; b < at.shape.batch; ++b) {
-    const Index valid = at.length(b) * at.shape.channels;
-    for (Index i = 0; i < valid; ++i) sum.sample(b)[i] = at.sample(b)[i] + beside.sample(b)[i];
-    zero_frames(sum, b, at.length(b));
+  if (at.branch_scales != nullptr) draw_branch_scales(x.shape.batch, f, at.branch_scales);
+  const SeqView<S> sum{activation_ != nullptr ? at.sum : y.data, at.along, y.lengths};
+  for (Index b = 0; b < sum.shape.batch; ++b) {
+    const Index valid = sum.length(b) * sum.shape.channels;
+    const S scale = at.branch_scales != nullptr ? at.branch_scales[b] : S(1);
+    const S *along = body.sample(b), *other = beside.sample(b);
+    S* to = sum.sample(b);
+    if (scale == S(0)) {
+      std::copy_n(other, valid, to);
+    } else {
+      for (Index i = 0; i < valid; ++i) to[i] = along[i] * scale + other[i];
+    }
+    zero_frames(sum, b, sum.length(b));
   }
-  if (activation_ != nullptr) run(layout.activation, sum, y);
+  if (activation_ != nullptr) activation_->forward(p, sum, y, at.activation);
 }
 
 template <class S>
 void Residual<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy,
                            SeqView<S> dx, const Frame<S>& f, Params<S> grads) const noexcept {
-  const Layout layout(*this, x.shape, f);
-  const auto run = [&](const Stage& s, SeqView<const S> in, SeqView<const S> out, SeqView<const S> d_out,
-                       SeqView<S> d_in) {
-    s.layer->backward({p.base, p.offsets + s.first_parameter}, in, out, d_out, d_in, layout.frame(s, f),
-                      {grads.base, grads.offsets + s.first_parameter});
-  };
-  const auto input_of = [&](Index i) -> SeqView<const S> {
-    if (i == 0) return x;
-    return layout.view(layout.stages[static_cast<std::size_t>(i - 1)], x.lengths, false);
-  };
-  const SeqView<const S> body = input_of(layout.count);
-  SeqView<const S> d_sum{dy.data, body.shape, body.lengths};
+  const Layout at(*this, x.shape, f);
+  SeqView<const S> d_sum{dy.data, at.along, y.lengths};
   if (activation_ != nullptr) {
-    const SeqView<S> to{layout.d_sum, body.shape, body.lengths};
-    run(layout.activation, {layout.sum, body.shape, body.lengths}, y, dy, to);
+    const SeqView<S> to{at.d_sum, at.along, y.lengths};
+    activation_->backward(p, {at.sum, at.along, y.lengths}, y, dy, to, at.activation, grads);
     d_sum = to;
   }
   if (shortcut_ != nullptr) {
-    run(layout.shortcut, x, layout.view(layout.shortcut, x.lengths, false), d_sum, dx);
+    shortcut_->backward(shortcut_params(p), x, {at.shortcut_out, at.beside, y.lengths}, d_sum, dx, at.shortcut,
+                        {grads.base, grads.offsets + shortcut_first_});
   } else if (dx.data != nullptr) {
     for (Index b = 0; b < x.shape.batch; ++b) {
       std::copy_n(d_sum.sample(b), x.length(b) * x.shape.channels, dx.sample(b));
       zero_frames(dx, b, x.length(b));
     }
   }
-  SeqView<const S> upstream = d_sum;
-  for (Index i = layout.count - 1; i >= 0; --i) {
-    const SeqView<const S> in = input_of(i);
-    const bool wanted = i > 0 || dx.data != nullptr;
-    const SeqView<S> to{wanted ? layout.gradient[i % 2] : nullptr, in.shape, in.lengths};
-    run(layout.stages[static_cast<std::size_t>(i)], in, input_of(i + 1), upstream, to);
-    upstream = to;
+  SeqView<const S> d_body = d_sum;
+  if (at.branch_scales != nullptr) {
+    const SeqView<S> to{at.d_body, at.along, y.lengths};
+    for (Index b = 0; b < to.shape.batch; ++b) {
+      const Index valid = to.length(b) * to.shape.channels;
+      for (Index i = 0; i < valid; ++i) to.sample(b)[i] = d_sum.sample(b)[i] * at.branch_scales[b];
+    }
+    d_body = to;
   }
-  for (Index i = 0; dx.data != nullptr && i < dx.shape.size(); ++i) dx.data[i] += upstream.data[i];
+  const SeqView<S> d_in{dx.data != nullptr ? at.d_in : nullptr, x.shape, x.lengths};
+  body_.backward(p, x, {at.body_out, at.along, y.lengths}, d_body, d_in, at.body, grads);
+  for (Index i = 0; dx.data != nullptr && i < dx.shape.size(); ++i) dx.data[i] += d_in.data[i];
 }
 
 template <class S>
 void Residual<S>::commit(const Frame<S>& f, Params<S> params) const noexcept {
-  const Layout layout(*this, Layout::shape_in(f.saved), f);
-  const auto run = [&](const Stage& s) {
-    if (s.layer != nullptr) s.layer->commit(layout.frame(s, f), {params.base, params.offsets + s.first_parameter});
-  };
-  for (const Stage& s : layout.stages) run(s);
-  run(layout.shortcut);
-  run(layout.activation);
+  const Layout at(*this, Layout::shape_in(f.saved), f);
+  body_.commit(at.body, params);
+  if (shortcut_ != nullptr) shortcut_->commit(at.shortcut, {params.base, params.offsets + shortcut_first_});
 }
 
 template class Residual<float>;

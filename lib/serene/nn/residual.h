@@ -1,36 +1,38 @@
 // Residual block (He, Zhang, Ren, Sun: Deep residual learning for image recognition, CVPR 2016):  y = act(F(x) + P(x)).
 //
 // F is a chain of layers. P is the identity, or a convolution of width 1 where F changes the channels or strides over
-// time; act is an element-wise activation. Gradients: ds = act'(dy), dx = F'(ds) + P'(ds).
+// time, or a chain of layers given as the shortcut; act is an element-wise activation. Gradients: ds = act'(dy),
+// dx = F'(ds) + P'(ds).
 //
-// Parameters are those of the parts, prefixed "<part name>.", then "shortcut." of a projection. When a part couples the
-// batch, so does the block. The outputs of all parts live in `saved`, in both modes.
+// Drop path (stochastic depth: Huang et al., Deep networks with stochastic depth, ECCV 2016; per sample and scaled as
+// in Larsson et al., FractalNet, ICLR 2017): in training a sample goes without F with probability p,
+//   y = act(k / (1 - p) F(x) + P(x)),   k = 0 with probability p, else 1;   in inference y = act(F(x) + P(x)).
+// F is computed for every sample either way, so that batch statistics do not depend on k. k is a function of the sample
+// (nn/sample_random.h) and of nothing else.
+//
+// Parameters are those of the parts, prefixed "<part name>.", then "shortcut." of P. When a part couples the batch, so
+// does the block. The outputs of all parts live in `saved`, in both modes.
 #pragma once
 
-#include <array>
-
 #include "serene/nn/activation.h"
-#include "serene/nn/model.h"
-#include "serene/nn/slices.h"
+#include "serene/nn/layer_chain.h"
 
 namespace serene {
 
 template <class S>
 class Residual final : public Layer<S> {
  public:
-  static constexpr std::size_t kMostParts = 16;
-
-  // Throws Error(usage) when F is empty, longer than kMostParts, does not take in_channels, a part is missing, or F
-  // changes the length of a sequence in another way than by a stride. shortcut: nullptr chooses the identity or a
-  // projection.
+  // Throws Error(usage) when F is no chain (nn/layer_chain.h), does not take in_channels, drop_path is not within 0 to
+  // below 1, or no projection fits F. shortcut: nullptr chooses the identity or a projection.
   Residual(Index in_channels, std::vector<NamedLayer<S>> parts, Activation activation = Activation::linear,
-           LayerPtr<S> shortcut = nullptr);
+           LayerPtr<S> shortcut = nullptr, double drop_path = 0);
 
   std::string type() const override { return "residual"; }
   std::string summary() const override;
   std::vector<ParameterSpec> parameters() const override;
-  Plan plan(Shape in, Mode mode) const override;  // throws Error(usage) when F(x) and P(x) do not fit together
-  Index out_length(Index n) const override;
+  // Throws Error(usage) when F(x) and P(x) differ in shape, or in valid frames for any length of x.
+  Plan plan(Shape in, Mode mode) const override;
+  Index out_length(Index n) const override { return body_.out_length(n); }
   bool couples_batch(Mode mode) const override;
   double multiply_adds(Shape in) const override;
   Index packed_weights_size(const Packing& packing) const override;
@@ -41,31 +43,22 @@ class Residual final : public Layer<S> {
                 const Frame<S>& f, Params<S> grads) const noexcept override;
   void commit(const Frame<S>& f, Params<S> params) const noexcept override;
 
-  const std::vector<NamedLayer<S>>& parts() const noexcept { return parts_; }
-  const LayerPtr<S>& shortcut() const noexcept { return shortcut_; }          // nullptr: the identity
+  const std::vector<NamedLayer<S>>& parts() const noexcept { return body_.parts(); }
+  const LayerPtr<S>& shortcut() const noexcept { return shortcut_; }            // nullptr: the identity
   const LayerPtr<S>& final_activation() const noexcept { return activation_; }  // nullptr: linear
+  double drop_path() const noexcept { return drop_path_; }
 
  private:
-  // One inner layer at work.
-  struct Stage {
-    const Layer<S>* layer = nullptr;
-    int first_parameter = 0;
-    Plan plan;
-    const S* packed = nullptr;
-    S* saved = nullptr;
-    S* out = nullptr;          // nullptr: y of the block itself
-    Index* lengths = nullptr;  // out lengths, when the batch has lengths
-    Index key = 0;
-  };
   struct Layout;
-  template <class F>
-  void for_layers(F&& f) const;
-  void check_parts() const;
   LayerPtr<S> make_shortcut(Index in_channels) const;
+  bool drops(Mode mode) const { return mode == Mode::training && drop_path_ > 0; }
+  void draw_branch_scales(Index batch, const Frame<S>& f, S* scales) const noexcept;
+  Params<const S> shortcut_params(Params<const S> p) const noexcept { return {p.base, p.offsets + shortcut_first_}; }
 
-  std::vector<NamedLayer<S>> parts_;  // F
+  LayerChain<S> body_;  // F
   LayerPtr<S> shortcut_, activation_;
-  std::vector<int> first_parameters_;  // of F's parts, the shortcut, the activation
+  double drop_path_;
+  int shortcut_first_;  // index of the shortcut's first parameter
 };
 
 extern template class Residual<float>;
