@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "temp_folder.h"
+#include "serene/audio/noise.h"
 #include "serene/audio/wave.h"
-#include "serene/call/background_noise.h"
 #include "tone_clips.h"
 
 using namespace serene;

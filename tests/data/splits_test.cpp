@@ -261,6 +261,31 @@ TEST_CASE("splits survive JSON and refuse strangers") {
   CHECK(has(error_of([&] { split_from_json(json, "split.json", manifest); }), "train"));
 }
 
+TEST_CASE("a named protocol over several corpora: its own is split, all others train") {
+  const Manifest parts[] = {ravdess(), cremad()};
+  const Manifest merged = merge(parts, false);
+  for (const char* protocol : {"ravdess-luna5", "ravdess-emobox6", "cremad-hicmae5"}) {
+    CAPTURE(protocol);
+    const Manifest& own = protocol[0] == 'r' ? parts[0] : parts[1];
+    const std::vector<Split> alone = make_splits(protocol, own, {}), together = make_splits(protocol, merged, {});
+    REQUIRE(alone.size() == together.size());
+    for (std::size_t f = 0; f < alone.size(); ++f) {
+      const Split &a = alone[f], &b = together[f];
+      CHECK(speakers(own, a.test) == speakers(merged, b.test));
+      CHECK(speakers(own, a.validation) == speakers(merged, b.validation));
+      CHECK(a.test.size() == b.test.size());
+      CHECK(a.validation.size() == b.validation.size());
+      CHECK(b.train.size() == a.train.size() + merged.clips.size() - own.clips.size());
+    }
+  }
+  // A speaker of another corpus who bears a test speaker's very name is an error, not a leak.
+  Manifest same = merged;
+  for (Clip& clip : same.clips) {
+    if (clip.speaker == "cremad-1001") clip.speaker = "ravdess-02";
+  }
+  CHECK(has(error_of([&] { make_splits("ravdess-luna5", same, {}); }), "speaker 'ravdess-02' is in the"));
+}
+
 TEST_CASE("other mistakes have names") {
   Manifest manifest = ravdess();
   CHECK(has(error_of([&] { make_splits("luna", manifest, {}); }), "unknown protocol 'luna' (expected ravdess-luna5"));

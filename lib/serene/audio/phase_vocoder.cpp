@@ -4,7 +4,6 @@
 #include <numbers>
 #include <type_traits>
 
-#include "serene/audio/resample.h"
 #include "serene/core/error.h"
 
 namespace serene {
@@ -70,12 +69,12 @@ std::vector<S> time_stretch(std::span<const S> y, double rate, const StftConfig&
 
 template <class S>
 std::vector<S> pitch_shift(std::span<const S> y, double rate_hz, double n_steps, int bins_per_octave,
-                           const StftConfig& config) {
+                           const StftConfig& config, ResampleQuality quality) {
   if (bins_per_octave < 1 || !(rate_hz > 0)) throw Error(ErrorCode::usage, "pitch_shift", "out of range");
   const double rate = std::pow(2.0, -n_steps / bins_per_octave);
   const std::vector<S> stretched = time_stretch(y, rate, config);
   const std::vector<float> narrow(stretched.begin(), stretched.end());
-  const std::vector<float> shifted = resample(narrow, rate_hz / rate, rate_hz);
+  const std::vector<float> shifted = resample(narrow, rate_hz / rate, rate_hz, quality);
   std::vector<S> out(shifted.begin(), shifted.end());
   out.resize(y.size(), S(0));
   return out;
@@ -84,7 +83,7 @@ std::vector<S> pitch_shift(std::span<const S> y, double rate_hz, double n_steps,
 #define SERENE_INSTANTIATE(S)                                                          \
   template Spectrum<S> phase_vocoder(const Spectrum<S>&, double, Index);               \
   template std::vector<S> time_stretch(std::span<const S>, double, const StftConfig&); \
-  template std::vector<S> pitch_shift(std::span<const S>, double, double, int, const StftConfig&);
+  template std::vector<S> pitch_shift(std::span<const S>, double, double, int, const StftConfig&, ResampleQuality);
 SERENE_INSTANTIATE(float)
 SERENE_INSTANTIATE(double)
 #undef SERENE_INSTANTIATE

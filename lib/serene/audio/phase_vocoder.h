@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "serene/audio/resample.h"
 #include "serene/audio/stft.h"
 
 namespace serene {
@@ -21,6 +22,6 @@ std::vector<S> time_stretch(std::span<const S> y, double rate, const StftConfig&
 // padded.
 template <class S>
 std::vector<S> pitch_shift(std::span<const S> y, double rate_hz, double n_steps, int bins_per_octave = 12,
-                           const StftConfig& config = {});
+                           const StftConfig& config = {}, ResampleQuality quality = ResampleQuality::best);
 
 }  // namespace serene

@@ -7,10 +7,10 @@
 #include <set>
 #include <span>
 
+#include "serene/audio/noise.h"
 #include "serene/audio/resample.h"
 #include "serene/audio/trim.h"
 #include "serene/audio/wave.h"
-#include "serene/call/background_noise.h"
 
 namespace serene {
 namespace {

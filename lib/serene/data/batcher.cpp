@@ -18,12 +18,11 @@ Batcher::Batcher(const Dataset& dataset, std::span<const std::size_t> clips, con
     : dataset_(&dataset),
       config_(config),
       augment_(config.augment, dataset.features().config, dataset.dim()),
-      clips_(clips.begin(), clips.end()),
-      order_(clips_) {
+      clips_(clips.begin(), clips.end()) {
   if (clips_.empty()) throw Error(ErrorCode::input, "batches", "there are no clips");
-  if (config_.batch_size < 1 || config_.max_frames < 0) {
-    throw Error(ErrorCode::usage, "batches", "batch size or clip length is out of range")
-        .expected("batch_size >= 1, max_frames >= 0")
+  if (config_.batch_size < 1 || config_.max_frames < 0 || config_.epoch_clips < 0) {
+    throw Error(ErrorCode::usage, "batches", "batch size, clip length or clips of an epoch are out of range")
+        .expected("batch_size >= 1, max_frames >= 0, epoch_clips >= 0")
         .got(std::to_string(config_.batch_size) + ", " + std::to_string(config_.max_frames));
   }
   if (config_.fixed_frames && config_.max_frames == 0) {
@@ -31,19 +30,23 @@ Batcher::Batcher(const Dataset& dataset, std::span<const std::size_t> clips, con
   }
   for (const std::size_t clip : clips_) {
     if (clip >= dataset.size()) throw Error(ErrorCode::internal, "batches", "a clip is out of range");
-    max_time_ = std::max(max_time_, cut(augment_.most_frames(dataset.frames(clip))));
+    const Index changed = config_.overlay != nullptr ? config_.overlay->most_frames(clip) : 0;
+    max_time_ = std::max(max_time_, cut(augment_.most_frames(std::max(dataset.frames(clip), changed))));
   }
+  group_for_balance();
+  items_.resize(config_.epoch_clips > 0 ? static_cast<std::size_t>(config_.epoch_clips) : clips_.size());
+  order_.resize(items_.size());
   if (config_.augment.join_probability > 0) group_clips();
   if (config_.fixed_frames || !groups_.empty()) max_time_ = config_.max_frames;
   const auto size = static_cast<std::size_t>(config_.batch_size);
-  for (std::size_t start = 0; start < clips_.size(); start += size) {
-    if (config_.drop_last && start + size > clips_.size()) break;
+  for (std::size_t start = 0; start < items_.size(); start += size) {
+    if (config_.drop_last && start + size > items_.size()) break;
     starts_.push_back(start);
   }
   if (starts_.empty()) {
     throw Error(ErrorCode::usage, "batches", "no batch is full").expected(std::to_string(size) + " clips");
   }
-  starts_.push_back(std::min(starts_.back() + size, clips_.size()));
+  starts_.push_back(std::min(starts_.back() + size, items_.size()));
   batch_order_.resize(starts_.size() - 1);
   start_epoch(0);
 }
@@ -51,20 +54,76 @@ Batcher::Batcher(const Dataset& dataset, std::span<const std::size_t> clips, con
 Index Batcher::batches() const noexcept { return static_cast<Index>(starts_.size()) - 1; }
 
 Shape Batcher::max_shape() const noexcept {
-  const Index batch = std::min(config_.batch_size, static_cast<Index>(clips_.size()));
+  const Index batch = std::min(config_.batch_size, static_cast<Index>(items_.size()));
   return {batch, max_time_, dataset_->dim()};
 }
 
 void Batcher::start_epoch(std::uint64_t epoch) {
   epoch_ = epoch;
-  std::copy(clips_.begin(), clips_.end(), order_.begin());
+  choose(epoch, permuted_, items_);
   std::iota(batch_order_.begin(), batch_order_.end(), std::size_t{0});
-  if (!config_.shuffle) return;
-  Random random(config_.seed, Purpose::shuffle, epoch);
-  random.shuffle(std::span<std::size_t>(order_));
-  if (!config_.bucket) return;
-  order_by_length();
-  random.shuffle(std::span<std::size_t>(batch_order_));
+  if (config_.shuffle) {
+    Random random(config_.seed, Purpose::shuffle, epoch);
+    random.shuffle(std::span<Item>(items_));
+    if (config_.bucket) {
+      order_by_length();
+      random.shuffle(std::span<std::size_t>(batch_order_));
+    }
+  }
+  std::transform(items_.begin(), items_.end(), order_.begin(), [](const Item& item) { return item.clip; });
+}
+
+void Batcher::group_for_balance() {
+  if (config_.balance == Balance::none && config_.epoch_clips == 0) return;
+  std::map<std::pair<int, std::string>, std::vector<std::size_t>> groups;
+  const bool classes = config_.balance == Balance::by_class || config_.balance == Balance::by_class_and_corpus;
+  const bool corpora = config_.balance == Balance::by_corpus || config_.balance == Balance::by_class_and_corpus;
+  for (const std::size_t clip : clips_) {
+    const std::string& corpus = dataset_->features().manifest.clips[clip].corpus;
+    groups[{classes ? dataset_->label(clip) : 0, corpora ? corpus : ""}].push_back(clip);
+  }
+  std::size_t largest = 0;
+  for (auto& [key, members] : groups) {
+    largest = std::max(largest, members.size());
+    turns_.push_back(std::move(members));
+  }
+  permuted_.resize(largest);
+}
+
+// Number the places of all epochs from 0: group g of G has the places j with j % G == g, and its q-th of them takes the
+// clip at q % size of its permutation number q / size.
+void Batcher::choose(std::uint64_t epoch, std::span<std::size_t> permuted, std::span<Item> out) const noexcept {
+  if (turns_.empty()) {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = {clips_[i], 0};
+    return;
+  }
+  const std::uint64_t groups = turns_.size(), before = epoch * out.size();
+  for (std::uint64_t g = 0; g < groups; ++g) {
+    const std::vector<std::size_t>& members = turns_[static_cast<std::size_t>(g)];
+    const std::span<std::size_t> order = permuted.first(members.size());
+    const std::uint64_t size = members.size(), first = (g + groups - before % groups) % groups;
+    const std::uint64_t first_cycle = (before + first) / groups / size;
+    std::uint64_t known = UINT64_MAX;
+    for (std::uint64_t i = first; i < out.size(); i += groups) {
+      const std::uint64_t q = (before + i) / groups, cycle = q / size;
+      if (cycle != known) {
+        std::copy(members.begin(), members.end(), order.begin());
+        Random(config_.seed, Purpose::balance, cycle, g).shuffle(order);
+        known = cycle;
+      }
+      const auto round = static_cast<std::uint32_t>(cycle - first_cycle);
+      out[static_cast<std::size_t>(i)] = {order[static_cast<std::size_t>(q % size)], round};
+    }
+  }
+}
+
+std::vector<std::size_t> Batcher::clips_of_epoch(std::uint64_t epoch) const {
+  std::vector<Item> items(items_.size());
+  std::vector<std::size_t> permuted(permuted_.size()), clips;
+  choose(epoch, permuted, items);
+  clips.reserve(items.size());
+  for (const Item& item : items) clips.push_back(item.clip);
+  return clips;
 }
 
 // Sorts by coarse length (16ths of the longest); clips of like length keep their shuffled order. What drop_last leaves
@@ -72,23 +131,28 @@ void Batcher::start_epoch(std::uint64_t epoch) {
 void Batcher::order_by_length() {
   const Index step = std::max<Index>(1, max_time_ / 16);
   by_length_.resize(starts_.back());
-  for (std::size_t i = 0; i < by_length_.size(); ++i) by_length_[i] = {used_frames(order_[i]) / step, i, order_[i]};
+  for (std::size_t i = 0; i < by_length_.size(); ++i) by_length_[i] = {used_frames(items_[i]) / step, i, items_[i]};
   std::sort(by_length_.begin(), by_length_.end(), [](const Entry& a, const Entry& b) {
     return a.bucket != b.bucket ? a.bucket < b.bucket : a.place < b.place;
   });
-  for (std::size_t i = 0; i < by_length_.size(); ++i) order_[i] = by_length_[i].clip;
+  for (std::size_t i = 0; i < by_length_.size(); ++i) items_[i] = by_length_[i].item;
 }
 
 Index Batcher::cut(Index frames) const noexcept {
   return config_.max_frames > 0 ? std::min(frames, config_.max_frames) : frames;
 }
 
-Index Batcher::whole_frames(std::size_t clip) const noexcept {
-  const Index frames = dataset_->frames(clip);
-  return augment_.active() ? FeatureAugment::frames(frames, augment_.draw(config_.seed, epoch_, clip)) : frames;
+const FeatureMatrix& Batcher::features(std::size_t clip) const noexcept {
+  const FeatureMatrix* changed = config_.overlay != nullptr ? config_.overlay->find(clip) : nullptr;
+  return changed != nullptr ? *changed : dataset_->features().clips[clip];
 }
 
-Index Batcher::used_frames(std::size_t clip) const noexcept { return sample(clip).frames; }
+Index Batcher::whole_frames(Item item) const noexcept {
+  const Index frames = features(item.clip).frames;
+  return augment_.active() ? FeatureAugment::frames(frames, draw(item)) : frames;
+}
+
+Index Batcher::used_frames(Item item) const noexcept { return sample(item).frames; }
 
 void Batcher::group_clips() {
   if (config_.max_frames == 0) {
@@ -106,21 +170,21 @@ void Batcher::group_clips() {
   }
 }
 
-Batcher::Sample Batcher::sample(std::size_t clip) const noexcept {
+Batcher::Sample Batcher::sample(Item item) const noexcept {
   Sample s;
-  s.clips[0] = clip;
+  s.clips[0] = item.clip;
   s.parts = 1;
-  s.frames = cut(whole_frames(clip));
+  s.frames = cut(whole_frames(item));
   if (groups_.empty()) return s;
-  const auto& group = groups_[group_of_clip_[clip]];
-  Random random(config_.seed, Purpose::join, epoch_, clip);
+  const auto& group = groups_[group_of_clip_[item.clip]];
+  Random random(config_.seed, Purpose::join, turn(item), item.clip);
   if (random.uniform() >= config_.augment.join_probability || group.size() < 2) return s;
-  const FeatureAugment::Draw draw = augment_.draw(config_.seed, epoch_, clip);
+  const FeatureAugment::Draw shared = draw(item);
   while (s.parts < kMostParts && s.frames < config_.max_frames) {
     const auto part = static_cast<std::size_t>(s.parts);
     s.pauses[part] = static_cast<Index>(random.below(kMostPause + 1));
     s.clips[part] = group[static_cast<std::size_t>(random.below(group.size()))];
-    const Index frames = FeatureAugment::frames(dataset_->frames(s.clips[part]), draw);
+    const Index frames = FeatureAugment::frames(features(s.clips[part]).frames, shared);
     s.frames = std::min(config_.max_frames, s.frames + s.pauses[part] + frames);
     ++s.parts;
   }
@@ -131,7 +195,7 @@ Batcher::Sample Batcher::sample(std::size_t clip) const noexcept {
 template <class S>
 void Batcher::join(const Sample& s, const FeatureAugment::Draw& draw, S* out) const noexcept {
   const Index dim = dataset_->dim();
-  Index filled = cut(whole_frames(s.clips[0]));
+  Index filled = cut(FeatureAugment::frames(features(s.clips[0]).frames, draw));
   const auto sum = [&](Index t) { return std::accumulate(out + t * dim, out + (t + 1) * dim, S(0)); };
   Index quietest = 0;
   for (Index t = 1; t < filled; ++t) quietest = sum(t) < sum(quietest) ? t : quietest;
@@ -141,31 +205,31 @@ void Batcher::join(const Sample& s, const FeatureAugment::Draw& draw, S* out) co
       std::copy_n(out + quietest * dim, dim, out + filled * dim);
     }
     const std::size_t clip = s.clips[p];
-    const Index frames = std::min(s.frames - filled, FeatureAugment::frames(dataset_->frames(clip), draw));
+    const Index frames = std::min(s.frames - filled, FeatureAugment::frames(features(clip).frames, draw));
     if (frames < 1) return;
-    augment_.render(dataset_->features().clips[clip], dataset_->normalizer(clip), draw, 0, frames, out + filled * dim);
+    augment_.render(features(clip), dataset_->normalizer(clip), draw, 0, frames, out + filled * dim);
     filled += frames;
   }
 }
 
 template <class S>
-void Batcher::write(std::size_t clip, S* out) const noexcept {
+void Batcher::write(Item item, S* out) const noexcept {
+  const FeatureMatrix& clip = features(item.clip);
   if (!augment_.active()) {
-    dataset_->copy_frames(clip, first_frame(clip), used_frames(clip), out);
+    dataset_->standardise(item.clip, clip, first_frame(item), used_frames(item), out);
     return;
   }
-  const FeatureAugment::Draw draw = augment_.draw(config_.seed, epoch_, clip);
-  augment_.render(dataset_->features().clips[clip], dataset_->normalizer(clip), draw, first_frame(clip),
-                  cut(whole_frames(clip)), out);
-  const Sample s = sample(clip);
-  if (s.parts > 1) join(s, draw, out);
+  const FeatureAugment::Draw drawn = draw(item);
+  augment_.render(clip, dataset_->normalizer(item.clip), drawn, first_frame(item), cut(whole_frames(item)), out);
+  const Sample s = sample(item);
+  if (s.parts > 1) join(s, drawn, out);
 }
 
-Index Batcher::first_frame(std::size_t clip) const noexcept {
-  const Index frames = whole_frames(clip), spare = frames - cut(frames);
+Index Batcher::first_frame(Item item) const noexcept {
+  const Index frames = whole_frames(item), spare = frames - cut(frames);
   if (spare == 0) return 0;
   if (!config_.random_crop) return spare / 2;
-  Random random(config_.seed, Purpose::crop, epoch_, clip);
+  Random random(config_.seed, Purpose::crop, turn(item), item.clip);
   return static_cast<Index>(random.below(static_cast<std::uint64_t>(spare) + 1));
 }
 
@@ -174,22 +238,28 @@ std::span<const std::size_t> Batcher::batch_clips(Index batch) const noexcept {
   return std::span<const std::size_t>(order_).subspan(starts_[b], starts_[b + 1] - starts_[b]);
 }
 
+std::span<const Batcher::Item> Batcher::batch_items(Index batch) const noexcept {
+  const std::size_t b = batch_order_[static_cast<std::size_t>(batch)];
+  return std::span<const Item>(items_).subspan(starts_[b], starts_[b + 1] - starts_[b]);
+}
+
 Shape Batcher::shape(Index batch) const noexcept {
-  const auto clips = batch_clips(batch);
+  const auto items = batch_items(batch);
   Index time = config_.fixed_frames ? config_.max_frames : 0;
-  for (const std::size_t clip : clips) time = std::max(time, used_frames(clip));
-  return {static_cast<Index>(clips.size()), time, dataset_->dim()};
+  for (const Item& item : items) time = std::max(time, used_frames(item));
+  return {static_cast<Index>(items.size()), time, dataset_->dim()};
 }
 
 template <class S>
 Shape Batcher::fill(Index batch, const BatchBuffers<S>& out) const noexcept {
   const Shape s = shape(batch);
-  const auto clips = batch_clips(batch);
+  const auto items = batch_items(batch);
   for (Index b = 0; b < s.batch; ++b) {
-    const std::size_t clip = clips[static_cast<std::size_t>(b)];
-    const Index length = used_frames(clip);
+    const Item item = items[static_cast<std::size_t>(b)];
+    const std::size_t clip = item.clip;
+    const Index length = used_frames(item);
     S* const place = out.data + b * s.time * s.channels;
-    write(clip, place);
+    write(item, place);
     std::fill(place + length * s.channels, place + s.time * s.channels, S(0));
     out.lengths[b] = length;
     out.labels[b] = dataset_->label(clip);

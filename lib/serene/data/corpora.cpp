@@ -8,6 +8,7 @@
 #include "serene/core/error.h"
 #include "serene/data/csv.h"
 #include "serene/data/locate.h"
+#include "serene/data/votes.h"
 
 namespace serene {
 namespace fs = std::filesystem;
@@ -246,30 +247,9 @@ void add_cremad_sex(Manifest& manifest) {
   }
 }
 
-// Listeners of the voice alone: the rows numbered 100001 and up (200001: face, 300001: both).
 void add_cremad_votes(Manifest& manifest) {
   const std::string path = cremad_table(manifest.root, "tabulatedVotes.csv");
-  if (path.empty()) return;
-  static constexpr std::array<Code, 6> emotions = {
-      {{"a", "angry"}, {"d", "disgust"}, {"f", "fearful"}, {"h", "happy"}, {"n", "neutral"}, {"s", "sad"}}};
-  const CsvTable table = read_csv(path);
-  const std::size_t name = table.column({"filename"});
-  std::array<std::size_t, 6> columns;
-  for (std::size_t e = 0; e < 6; ++e) columns[e] = table.column({emotions[e].first});
-  std::map<std::string, std::map<std::string, double>> votes;
-  for (const auto& row : table.rows) {
-    if (row[0].size() != 6 || row[0][0] != '1') continue;
-    auto& clip = votes[row[name]];
-    for (std::size_t e = 0; e < 6; ++e) {
-      const std::string& count = row[columns[e]];
-      if (is_digits(count) && count.size() < 5 && count != "0")
-        clip[std::string(emotions[e].second)] = std::stoi(count);
-    }
-  }
-  for (Clip& clip : manifest.clips) {
-    const auto found = votes.find(clip.id);
-    if (found != votes.end()) clip.votes = found->second;
-  }
+  if (!path.empty()) add_votes(manifest, read_votes(path));
 }
 
 }  // namespace

@@ -106,10 +106,16 @@ void Dataset::fit_groups(const std::map<std::string, std::vector<std::size_t>>& 
 
 template <class S>
 void Dataset::copy_frames(std::size_t clip, Index first, Index count, S* out) const noexcept {
+  standardise(clip, features_->clips[clip], first, count, out);
+}
+
+template <class S>
+void Dataset::standardise(std::size_t clip, const FeatureMatrix& features, Index first, Index count,
+                          S* out) const noexcept {
   const Index width = dim();
   const float* const mean = normalizer(clip).mean.data();
   const float* const scale = normalizer(clip).scale.data();
-  const float* in = features_->clips[clip].row(first);
+  const float* in = features.row(first);
   for (Index t = 0; t < count; ++t, in += width, out += width) {
     for (Index c = 0; c < width; ++c) out[c] = static_cast<S>((in[c] - mean[c]) * scale[c]);
   }
@@ -117,6 +123,8 @@ void Dataset::copy_frames(std::size_t clip, Index first, Index count, S* out) co
 
 template void Dataset::copy_frames(std::size_t, Index, Index, float*) const noexcept;
 template void Dataset::copy_frames(std::size_t, Index, Index, double*) const noexcept;
+template void Dataset::standardise(std::size_t, const FeatureMatrix&, Index, Index, float*) const noexcept;
+template void Dataset::standardise(std::size_t, const FeatureMatrix&, Index, Index, double*) const noexcept;
 
 std::vector<std::size_t> Dataset::class_counts(std::span<const std::size_t> clips) const {
   std::vector<std::size_t> counts(label_names().size(), 0);

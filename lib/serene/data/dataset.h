@@ -53,6 +53,10 @@ class Dataset {
   template <class S>
   void copy_frames(std::size_t clip, Index first, Index count, S* out) const noexcept;
 
+  // The same of features that stand in for the clip's own, such as those of a changed recording.
+  template <class S>
+  void standardise(std::size_t clip, const FeatureMatrix& features, Index first, Index count, S* out) const noexcept;
+
   // Clips per class among `clips`, in label order.
   std::vector<std::size_t> class_counts(std::span<const std::size_t> clips) const;
 

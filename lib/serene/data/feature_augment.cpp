@@ -68,6 +68,7 @@ FeatureAugmentConfig feature_augment_from_json(JsonReader r) {
   c.time_mask_frames = r.integer_in("time_mask_frames", 0, 1000000, c.time_mask_frames);
   c.frequency_masks = r.integer_in("frequency_masks", 0, 100, c.frequency_masks);
   c.frequency_mask_channels = r.integer_in("frequency_mask_channels", 0, 1024, c.frequency_mask_channels);
+  if (r.has("wave")) c.wave = wave_augment_from_json(r.object("wave"));
   r.finish();
   return c;
 }
@@ -85,10 +86,12 @@ Json to_json(const FeatureAugmentConfig& c) {
           {"time_masks", c.time_masks},
           {"time_mask_frames", c.time_mask_frames},
           {"frequency_masks", c.frequency_masks},
-          {"frequency_mask_channels", c.frequency_mask_channels}};
+          {"frequency_mask_channels", c.frequency_mask_channels},
+          {"wave", to_json(c.wave)}};
 }
 
 void check(const FeatureAugmentConfig& c, const FeatureConfig& features) {
+  check(c.wave, features);
   if (!c.active()) return;
   const bool mfcc = features.layout == FeatureLayout::mfcc, logmel = features.layout == FeatureLayout::logmel;
   if (!mfcc && !logmel) refuse("", "the kaggle layouts have no frames to augment", "features.layout mfcc or logmel");

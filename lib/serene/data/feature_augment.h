@@ -16,6 +16,7 @@
 #include "serene/core/json.h"
 #include "serene/core/random.h"
 #include "serene/core/types.h"
+#include "serene/data/wave_change.h"
 
 namespace serene {
 
@@ -33,7 +34,9 @@ struct FeatureAugmentConfig {
   std::int64_t time_masks = 0, time_mask_frames = 20;  // masks of 0 to so many frames, at most 1/5 of a clip
   std::int64_t frequency_masks = 0, frequency_mask_channels = 8;  // masks of 0 to so many channels
 
-  // Whether anything is ever changed.
+  WaveAugmentConfig wave;  // of the recording, before its features are computed: see wave_augment.h
+
+  // Whether features are ever changed; wave has an answer of its own.
   bool active() const noexcept;
   bool operator==(const FeatureAugmentConfig&) const = default;
 };

@@ -223,6 +223,7 @@ FeatureSet load_features(const Manifest& manifest, const FeatureConfig& config, 
   FeatureSet set;
   set.config = config;
   set.dim = dimension(config);
+  set.cache_dir = folder.empty() ? "off" : folder;
   set.manifest = subset(manifest, {});
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     Outcome& outcome = outcomes[i];

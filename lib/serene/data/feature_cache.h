@@ -39,6 +39,7 @@ struct FeatureSet {
   std::vector<std::string>
       audio_hashes;  // hex SHA-256 of the decoded samples, beside manifest.clips: equal for equal audio
   std::size_t extracted = 0, from_cache = 0, damaged = 0;  // damaged: cache entries that had to be rebuilt
+  std::string cache_dir = "off";                           // where the features are kept, "off": nowhere
 
   Index longest() const noexcept;
   std::size_t bytes() const noexcept;

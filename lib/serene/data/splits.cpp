@@ -88,12 +88,15 @@ std::vector<Speaker> without(const std::vector<Speaker>& speakers, const std::se
   return rest;
 }
 
+// corpus: clips of another one train; "" for none such.
 Split split_by_speaker(const Manifest& manifest, const std::set<std::string>& test,
-                       const std::set<std::string>& validation) {
+                       const std::set<std::string>& validation, const std::string& corpus = "") {
   Split split;
   for (std::size_t i = 0; i < manifest.clips.size(); ++i) {
     const std::string& speaker = manifest.clips[i].speaker;
-    auto& part = test.count(speaker) != 0         ? split.test
+    const bool foreign = !corpus.empty() && manifest.clips[i].corpus != corpus;
+    auto& part = foreign                          ? split.train
+                 : test.count(speaker) != 0       ? split.test
                  : validation.count(speaker) != 0 ? split.validation
                                                   : split.train;
     part.push_back(i);
@@ -101,20 +104,24 @@ Split split_by_speaker(const Manifest& manifest, const std::set<std::string>& te
   return split;
 }
 
-void require_corpus(const Manifest& manifest, const std::string& protocol) {
-  const std::string corpus = protocol.substr(0, protocol.find('-'));
-  for (const Clip& clip : manifest.clips) {
-    if (clip.corpus == corpus) continue;
-    throw Error(ErrorCode::usage, "protocol " + protocol, "clip '" + clip.id + "' is of another corpus")
-        .expected(corpus)
-        .got(printable(clip.corpus));
+// The clips of this corpus.
+Manifest clips_of_corpus(const Manifest& manifest, const std::string& corpus, const std::string& protocol) {
+  Clips own;
+  for (std::size_t i = 0; i < manifest.clips.size(); ++i) {
+    if (manifest.clips[i].corpus == corpus) own.push_back(i);
   }
+  if (own.empty() && !manifest.clips.empty()) {
+    throw Error(ErrorCode::usage, "protocol " + protocol, "the clips are of another corpus")
+        .expected(corpus)
+        .got(printable(manifest.clips[0].corpus));
+  }
+  return subset(manifest, own);
 }
 
 std::vector<Split> folds_of_speakers(const std::string& protocol, const Manifest& manifest,
                                      const SplitOptions& options) {
-  require_corpus(manifest, protocol);
-  const auto speakers = list_speakers(manifest);
+  const std::string corpus = protocol.substr(0, protocol.find('-'));
+  const auto speakers = list_speakers(clips_of_corpus(manifest, corpus, protocol));
   const auto folds = options.folds_file.empty() ? built_in_folds(protocol) : read_folds(options.folds_file, protocol);
   std::vector<Split> splits;
   for (const SpeakerFold& fold : folds) {
@@ -128,7 +135,7 @@ std::vector<Split> folds_of_speakers(const std::string& protocol, const Manifest
       Random random(options.seed, Purpose::split, draw_validation, static_cast<std::uint64_t>(fold.fold));
       validation = draw_speakers(rest, count, random);
     }
-    splits.push_back(split_by_speaker(manifest, test, validation));
+    splits.push_back(split_by_speaker(manifest, test, validation, corpus));
     splits.back().fold = fold.fold;
   }
   return splits;

@@ -6,6 +6,8 @@
 //   random10         stratified random folds by clip: speaker-DEPENDENT
 //   holdout          one split by whole speakers
 //   cross            train on one corpus of a merged manifest, test on another
+//
+// The protocols named after a corpus split the clips of that corpus alone; all others of a merged manifest train.
 #pragma once
 
 #include <cstddef>

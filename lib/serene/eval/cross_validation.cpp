@@ -4,6 +4,7 @@
 #include <set>
 
 #include "serene/core/error.h"
+#include "serene/eval/mixture.h"
 #include "serene/eval/text_table.h"
 
 namespace serene {
@@ -34,6 +35,43 @@ std::vector<SeedScore> seed_scores(const std::vector<FoldScore>& folds) {
   return seeds;
 }
 
+FoldScore fold_score(std::uint64_t seed, Index fold, const std::vector<Prediction>& predictions, Index classes,
+                     Index bins) {
+  const Scores s = score(confusion_matrix(predictions, classes));
+  const double ece = expected_calibration_error(reliability_bins(predictions, Calibrated::yes, bins));
+  return {seed, fold, static_cast<Index>(predictions.size()), s.uar, s.war, s.macro_f1, ece};
+}
+
+using ResultsInOrder = std::map<std::pair<std::uint64_t, Index>, const FoldResult*>;
+
+// None when a seed lacks a fold or tested it on other clips (random splits differ from seed to seed).
+std::optional<EnsembleScore> ensemble_of_seeds(const ResultsInOrder& order, std::size_t seeds, Index classes,
+                                               Index bins) {
+  std::map<Index, std::vector<std::vector<Prediction>>> by_fold;
+  for (const auto& [key, result] : order) by_fold[key.second].push_back(result->predictions);
+  if (seeds < 2) return std::nullopt;
+  EnsembleScore e;
+  e.members = static_cast<Index>(seeds);
+  for (const auto& [fold, members] : by_fold) {
+    if (members.size() != seeds || !same_clips(members)) return std::nullopt;
+    const FoldScore f = fold_score(0, fold, mix_predictions(members), classes, bins);
+    e.uar += f.uar, e.war += f.war, e.macro_f1 += f.macro_f1, e.ece += f.ece;
+    e.folds.push_back(f);
+  }
+  const auto n = static_cast<double>(e.folds.size());
+  e.uar /= n, e.war /= n, e.macro_f1 /= n, e.ece /= n;
+  return e;
+}
+
+Json fold_json(const FoldScore& f, bool with_seed) {
+  Json json = Json::object();
+  if (with_seed) json["seed"] = f.seed;
+  json["fold"] = f.fold;
+  json["clips"] = f.clips;
+  json["uar"] = f.uar, json["war"] = f.war, json["macro_f1"] = f.macro_f1, json["ece"] = f.ece;
+  return json;
+}
+
 Json spread_json(const MeanDeviation& m) {
   Json json = {{"mean", m.mean}, {"count", m.count}};
   json["deviation"] = m.count >= 2 ? Json(m.deviation) : Json(nullptr);
@@ -53,7 +91,7 @@ std::string counted(std::size_t n, const std::string& what) {
 CrossValidation summarize(std::span<const FoldResult> results, const std::vector<std::string>& labels,
                           const EvaluationOptions& options) {
   if (results.empty()) throw Error(ErrorCode::input, "cross-validation", "there is no fold to summarize");
-  std::map<std::pair<std::uint64_t, Index>, const FoldResult*> order;
+  ResultsInOrder order;
   for (const FoldResult& r : results) {
     if (!order.emplace(std::pair(r.seed, r.fold), &r).second) {
       throw Error(ErrorCode::input, "cross-validation",
@@ -67,11 +105,8 @@ CrossValidation summarize(std::span<const FoldResult> results, const std::vector
   const Index classes = static_cast<Index>(labels.size());
   for (const auto& [key, result] : order) {
     check_predictions(result->predictions, classes);
-    const Scores s = score(confusion_matrix(result->predictions, classes));
-    const double ece = expected_calibration_error(reliability_bins(result->predictions, Calibrated::yes, options.bins));
-    cv.folds.push_back(
-        {key.first, key.second, static_cast<Index>(result->predictions.size()), s.uar, s.war, s.macro_f1, ece});
-    recalls.push_back(s.uar);
+    cv.folds.push_back(fold_score(key.first, key.second, result->predictions, classes, options.bins));
+    recalls.push_back(cv.folds.back().uar);
     pool.insert(pool.end(), result->predictions.begin(), result->predictions.end());
   }
   cv.seeds = seed_scores(cv.folds);
@@ -80,6 +115,7 @@ CrossValidation summarize(std::span<const FoldResult> results, const std::vector
   cv.macro_f1 = over_seeds(cv.seeds, &SeedScore::macro_f1);
   cv.ece = over_seeds(cv.seeds, &SeedScore::ece);
   cv.fold_uar = mean_deviation(recalls);
+  cv.ensemble = ensemble_of_seeds(order, cv.seeds.size(), classes, options.bins);
   cv.pooled = evaluate(pool, labels, options);
   std::set<Index> counts;
   for (const SeedScore& s : cv.seeds) counts.insert(s.folds);
@@ -107,13 +143,14 @@ Json to_json(const CrossValidation& cv) {
   }
   json["folds"] = Json::array();
   for (const FoldScore& f : cv.folds) {
-    json["folds"].push_back({{"seed", f.seed},
-                             {"fold", f.fold},
-                             {"clips", f.clips},
-                             {"uar", f.uar},
-                             {"war", f.war},
-                             {"macro_f1", f.macro_f1},
-                             {"ece", f.ece}});
+    json["folds"].push_back(fold_json(f, true));
+  }
+  if (cv.ensemble) {
+    Json& e = json["ensemble"] = {{"members", cv.ensemble->members}};
+    e["uar"] = cv.ensemble->uar, e["war"] = cv.ensemble->war;
+    e["macro_f1"] = cv.ensemble->macro_f1, e["ece"] = cv.ensemble->ece;
+    e["folds"] = Json::array();
+    for (const FoldScore& f : cv.ensemble->folds) e["folds"].push_back(fold_json(f, false));
   }
   json["notes"] = cv.notes;
   json["pooled"] = to_json(cv.pooled);
@@ -131,6 +168,12 @@ std::string to_table(const CrossValidation& cv) {
   };
   line("UAR", cv.uar), line("WAR", cv.war), line("macro-F1", cv.macro_f1), line("ECE", cv.ece);
   text += pad_right("folds", 10) + "UAR " + spread_text(cv.fold_uar) + " over all folds" + mark + "\n\n";
+  if (cv.ensemble) {
+    const EnsembleScore& e = *cv.ensemble;
+    text.pop_back();
+    text += pad_right("ensemble", 10) + "UAR " + percent(e.uar) + " %, WAR " + percent(e.war) + " %, ECE " +
+            percent(e.ece) + " % of the " + std::to_string(e.members) + " seeds as one" + mark + "\n\n";
+  }
   TextTable table({"seed", "fold", "clips", "UAR %", "WAR %", "macro-F1 %", "ECE %"}, mark);
   for (const FoldScore& f : cv.folds) {
     table.row({std::to_string(f.seed), std::to_string(f.fold), std::to_string(f.clips), percent(f.uar), percent(f.war),
@@ -139,6 +182,12 @@ std::string to_table(const CrossValidation& cv) {
   for (const SeedScore& s : cv.seeds) {
     table.row(
         {std::to_string(s.seed), "mean", "", percent(s.uar), percent(s.war), percent(s.macro_f1), percent(s.ece)});
+  }
+  if (cv.ensemble) {
+    for (const FoldScore& f : cv.ensemble->folds) {
+      table.row({"all", std::to_string(f.fold), std::to_string(f.clips), percent(f.uar), percent(f.war),
+                 percent(f.macro_f1), percent(f.ece)});
+    }
   }
   text += table.str();
   for (const std::string& note : cv.notes) text += "note: " + note + "\n";

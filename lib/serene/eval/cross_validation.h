@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,6 +33,13 @@ struct SeedScore {
   double uar = 0, war = 0, macro_f1 = 0, ece = 0;  // means over the folds, each fold counting once
 };
 
+// The seeds of each fold as one model: the mean of their calibrated probabilities for each clip (mixture.h).
+struct EnsembleScore {
+  Index members = 0;                               // seeds
+  std::vector<FoldScore> folds;                    // sorted; seed is 0
+  double uar = 0, war = 0, macro_f1 = 0, ece = 0;  // means over the folds
+};
+
 struct CrossValidation {
   std::string title, protocol;
   bool leaky = false;
@@ -40,7 +48,9 @@ struct CrossValidation {
   std::vector<SeedScore> seeds;           // sorted
   MeanDeviation uar, war, macro_f1, ece;  // over seeds, of the means over folds: the figures to quote
   MeanDeviation fold_uar;                 // over all folds of all seeds
-  Evaluation pooled;                      // all predictions of all seeds; its interval resamples speakers
+  // With two seeds or more that all did the same folds on the same clips.
+  std::optional<EnsembleScore> ensemble;
+  Evaluation pooled;  // all predictions of all seeds; its interval resamples speakers
   std::vector<std::string> notes;
 };
 

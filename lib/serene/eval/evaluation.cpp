@@ -94,6 +94,8 @@ Evaluation evaluate(std::span<const Prediction> predictions, const std::vector<s
   e.uncalibrated = probability_scores(predictions, Calibrated::no, options.bins);
   e.calibrated = probability_scores(predictions, Calibrated::yes, options.bins);
   e.reliability = reliability_bins(predictions, Calibrated::yes, options.bins);
+  e.coverage = coverage_curve(predictions, classes);
+  if (options.uncertain_below > 0) e.certain = coverage_at(predictions, classes, options.uncertain_below);
   e.notes = notes_of(e);
   return e;
 }

@@ -10,6 +10,7 @@
 
 #include "serene/core/json.h"
 #include "serene/eval/bootstrap.h"
+#include "serene/eval/coverage.h"
 #include "serene/eval/metrics.h"
 #include "serene/eval/prediction.h"
 
@@ -20,6 +21,8 @@ struct EvaluationOptions {
   std::string protocol = {};  // such as "ravdess-luna5"
   bool leaky = false;
   Index bins = 15;  // of the reliability diagram and ECE
+  // Answers below this are uncertain; chosen on validation speakers (coverage.h). 0: the model has no threshold.
+  double uncertain_below = 0;
   BootstrapOptions bootstrap = {};
 };
 
@@ -49,6 +52,8 @@ struct Evaluation {
   ProbabilityScores uncalibrated;                   // at temperature 1
   ProbabilityScores calibrated;                     // at each model's own temperature
   std::vector<ReliabilityBin> reliability;          // calibrated
+  CoverageCurve coverage;                           // calibrated
+  std::optional<CoveragePoint> certain;             // answers that are not uncertain, when there is a threshold
   std::vector<std::string> notes;                   // what a reader must know, such as classes without clips
 };
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "serene/core/error.h"
@@ -24,6 +25,20 @@ std::string temperature_text(const Evaluation& e) {
   return "temperature " + (low == high ? low : low + " to " + high);
 }
 
+std::string answered_text(const CoveragePoint& p) {
+  return "answers " + fixed(100 * p.coverage, 0) + " % of clips: WAR " + percent(p.accuracy) + ", UAR " +
+         percent(p.uar) + " %";
+}
+
+// At the threshold, else at the point of the curve that is nearest to 80 % of the clips.
+std::string certain_text(const Evaluation& e) {
+  const std::string area = "; area " + fixed(e.coverage.area, 4);
+  if (e.certain) return "at " + fixed(e.certain->threshold, 3) + " " + answered_text(*e.certain) + area;
+  const auto off = [](const CoveragePoint& p) { return std::abs(p.coverage - 0.8); };
+  const auto nearer = [&](const CoveragePoint& a, const CoveragePoint& b) { return off(a) < off(b); };
+  return answered_text(*std::min_element(e.coverage.points.begin(), e.coverage.points.end(), nearer)) + area;
+}
+
 std::string summary_text(const Evaluation& e) {
   const std::string mark = mark_of(e);
   std::string text;
@@ -46,6 +61,7 @@ std::string summary_text(const Evaluation& e) {
                   percent(e.uncalibrated.ece) + " % uncalibrated");
   line("NLL", pad_left(fixed(e.calibrated.nll, 4), 6) + " nats; " + fixed(e.uncalibrated.nll, 4) + " uncalibrated");
   line("Brier", pad_left(fixed(e.calibrated.brier, 4), 6) + "; " + fixed(e.uncalibrated.brier, 4) + " uncalibrated");
+  line("certain", certain_text(e));
   return text;
 }
 
@@ -166,6 +182,8 @@ Json to_json(const Evaluation& e) {
     json["reliability"].push_back(
         {{"low", b.low}, {"high", b.high}, {"count", b.count}, {"confidence", b.confidence}, {"accuracy", b.accuracy}});
   }
+  json["coverage"] = to_json(e.coverage);
+  if (e.certain) json["certain"] = to_json(*e.certain);
   json["notes"] = e.notes;
   return json;
 }

@@ -94,6 +94,25 @@ void add_calibration(HtmlReport& page, const Evaluation& e) {
   page.table("Bins of the diagram", {"confidence (%)", "clips", "mean confidence (%)", "right answers (%)"}, rows);
 }
 
+void add_coverage(HtmlReport& page, const Evaluation& e) {
+  page.heading("Uncertain answers");
+  std::string text = "A model may leave its least certain answers out. Area under the risk-coverage curve: " +
+                     fixed(e.coverage.area, 4) + " (mean share of wrong answers over all coverages; less is better).";
+  if (e.certain) {
+    text += " At the threshold " + fixed(e.certain->threshold, 3) + ", chosen on validation speakers, " +
+            percent(e.certain->coverage) + " % of the clips are answered: WAR " + percent(e.certain->accuracy) +
+            ", UAR " + percent(e.certain->uar) + " %.";
+  }
+  page.paragraph(text);
+  page.figure(coverage_chart(e.coverage, e.certain, marked(e.leaky, "Accuracy and coverage")),
+              "Right answers among those given, when only the most certain are given. Dashed: the model's threshold.");
+  std::vector<std::vector<std::string>> rows;
+  for (const CoveragePoint& p : e.coverage.points) {
+    rows.push_back({percent(p.coverage), fixed(p.threshold, 3), percent(p.accuracy), percent(p.uar)});
+  }
+  page.table("Points of the curve", {"answered (%)", "threshold", "WAR (%)", "UAR (%)"}, rows);
+}
+
 void add_curves(HtmlReport& page, const LearningCurves& curves, bool leaky) {
   if (curves.epoch.empty()) return;
   page.heading("Training");
@@ -173,6 +192,17 @@ void add_folds(HtmlReport& page, const CrossValidation& cv) {
   page.table("Per fold", {"seed", "fold", "clips", "UAR (%)", "WAR (%)", "macro-F1 (%)", "ECE (%)"}, rows);
 }
 
+void add_ensemble(HtmlReport& page, const EnsembleScore& e) {
+  std::vector<std::vector<std::string>> rows;
+  for (const FoldScore& f : e.folds) {
+    rows.push_back({std::to_string(f.fold), std::to_string(f.clips), percent(f.uar), percent(f.war),
+                    percent(f.macro_f1), percent(f.ece)});
+  }
+  rows.push_back({"mean", "", percent(e.uar), percent(e.war), percent(e.macro_f1), percent(e.ece)});
+  page.table("Ensemble of the " + std::to_string(e.members) + " seeds: mean of their calibrated probabilities",
+             {"fold", "clips", "UAR (%)", "WAR (%)", "macro-F1 (%)", "ECE (%)"}, rows);
+}
+
 }  // namespace
 
 std::string limits_statement() {
@@ -214,6 +244,7 @@ std::string evaluation_report(const Evaluation& e, const ReportContext& context)
   add_classes(page, e);
   add_speakers(page, e);
   add_calibration(page, e);
+  add_coverage(page, e);
   add_curves(page, context.curves, e.leaky);
   add_data(page, context);
   add_end(page, context);
@@ -231,6 +262,7 @@ std::string cross_validation_report(const CrossValidation& cv, const ReportConte
              {"score", "mean (%)", "standard deviation over seeds"},
              {row("UAR, unweighted average recall", cv.uar), row("WAR, accuracy", cv.war), row("macro-F1", cv.macro_f1),
               row("ECE at temperature T", cv.ece)});
+  if (cv.ensemble) add_ensemble(page, *cv.ensemble);
   page.list(cv.notes);
   add_folds(page, cv);
   page.heading("All folds and seeds pooled");
@@ -239,6 +271,7 @@ std::string cross_validation_report(const CrossValidation& cv, const ReportConte
   add_classes(page, cv.pooled);
   add_speakers(page, cv.pooled);
   add_calibration(page, cv.pooled);
+  add_coverage(page, cv.pooled);
   add_curves(page, context.curves, cv.leaky);
   add_data(page, context);
   add_end(page, context);
