@@ -141,7 +141,7 @@ class CallRun {
   std::shared_ptr<CorpusVoices> make_voices() {
     CorpusVoicesOptions voices;
     voices.data = options_.data;
-    voices.notes = model_->recognizer().checkpoint().notes;
+    voices.notes = model_->recognizer().notes();
     if (!options_.quiet) voices.remark = [this](const std::string& line) { view_->remark(line); };
     return std::make_shared<CorpusVoices>(std::move(voices));
   }
@@ -201,7 +201,7 @@ class CallRun {
   CallHeader header_of(std::size_t i, const std::string& title, const std::string& source) const {
     CallHeader header{i, ids_[i], title, started_at_, source, "", options_.consent, {}};
     if (!model_) return header;
-    const auto& notes = model_->recognizer().checkpoint().notes;
+    const auto& notes = model_->recognizer().notes();
     const auto name = notes.find("name");
     header.model =
         name != notes.end() && !name->second.empty() ? name->second : fs::path(options_.model).filename().string();

@@ -118,12 +118,15 @@ Precision precision_option(const Arguments& args) {
   }
 }
 
-std::vector<int> int_list(const std::string& option, const std::string& text) {
-  std::vector<int> list;
+namespace {
+
+template <class T>
+std::vector<T> list_of(const std::string& option, const std::string& text) {
+  std::vector<T> list;
   const char* at = text.data();
   const char* const end = at + text.size();
   while (true) {
-    int value = 0;
+    T value = 0;
     const auto read = std::from_chars(at, end, value);
     if (read.ec != std::errc() || (read.ptr != end && *read.ptr != ',')) {
       throw Error(ErrorCode::usage, option, "not a list of numbers").expected("such as 0,2").got(printable(text, 80));
@@ -132,6 +135,14 @@ std::vector<int> int_list(const std::string& option, const std::string& text) {
     if (read.ptr == end) return list;
     at = read.ptr + 1;
   }
+}
+
+}  // namespace
+
+std::vector<int> int_list(const std::string& option, const std::string& text) { return list_of<int>(option, text); }
+
+std::vector<double> number_list(const std::string& option, const std::string& text) {
+  return list_of<double>(option, text);
 }
 
 void print(const std::string& text) {

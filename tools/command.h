@@ -25,9 +25,12 @@ struct Command {
 int train_command(int argc, char** argv);
 int evaluate_command(int argc, char** argv);
 int crossval_command(int argc, char** argv);
+int sweep_command(int argc, char** argv);
+int ensemble_command(int argc, char** argv);
 int predict_command(int argc, char** argv);
 int inspect_command(int argc, char** argv);
 int features_command(int argc, char** argv);
+int augment_command(int argc, char** argv);
 int data_command(int argc, char** argv);
 int call_command(int argc, char** argv);
 int calls_command(int argc, char** argv);  // with the history alone (SERENE_WITH_SERVER)
@@ -73,6 +76,8 @@ std::string model_file(const std::string& path);
 void make_folder(const std::string& path);  // and those above; throws Error(input)
 bool is_folder(const std::string& path);    // false too when it cannot be looked at
 
+// "1,0.5" -> {1, 0.5}. Throws Error(usage) that names the option.
+std::vector<double> number_list(const std::string& option, const std::string& text);
 // "0,2" -> {0, 2}. Throws Error(usage) that names the option.
 std::vector<int> int_list(const std::string& option, const std::string& text);
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "command.h"
+#include "crossval_combine.h"
 #include "serene/core/sha256.h"
 #include "serene/eval/cross_validation.h"
 #include "serene/io/atomic_file.h"
@@ -16,7 +17,8 @@ namespace fs = std::filesystem;
 // The result of one fold on disk, and the key of what made it: a result of another config or corpus is made again.
 class FoldStore {
  public:
-  FoldStore(const std::string& folder, const std::string& key) : folder_(folder), key_(key) {}
+  FoldStore(const std::string& folder, const std::string& key, Part part)
+      : folder_(folder), key_(key), ending_(part == Part::validation ? "-validation.json" : ".json") {}
 
   bool load(std::uint64_t seed, const Split& split, FoldResult& result) const {
     const std::string path = path_of(seed, split);
@@ -34,28 +36,33 @@ class FoldStore {
 
  private:
   std::string path_of(std::uint64_t seed, const Split& split) const {
-    return folder_ + "/seed" + std::to_string(seed) + "-fold" + std::to_string(split.fold) + ".json";
+    return folder_ + "/seed" + std::to_string(seed) + "-fold" + std::to_string(split.fold) + ending_;
   }
-  std::string folder_, key_;
+  std::string folder_, key_, ending_;
 };
 
 std::string key_of(const RunConfig& config, const FeatureSet& features) {
   Sha256 sum;
   sum.update(to_json(config).dump());
   for (const std::string& hash : features.audio_hashes) sum.update(hash);
+  sum.update(source_sha256(config.train.transfer));
+  for (const Clip& clip : features.manifest.clips) {
+    if (config.train.targets.kind == TargetKind::votes) sum.update(Json(clip.votes).dump());
+  }
   return sum.hex();
 }
 
 FoldResult run_fold(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool,
-                    bool quiet) {
+                    Part part, bool quiet) {
   Experiment experiment(config, features, split, pool);
   run_epochs(experiment, nullptr, "seed " + std::to_string(config.seed) + " fold " + std::to_string(split.fold) + "  ",
              quiet, false);
-  const Outcome o = finish(experiment);
+  const Outcome o = finish(experiment, part);
   char line[120];
-  std::snprintf(line, sizeof line, "seed %llu fold %d  UAR %.1f %%  WAR %.1f %%  (%zu clips)%s",
-                static_cast<unsigned long long>(config.seed), split.fold, 100 * o.evaluation.scores.uar,
-                100 * o.evaluation.scores.war, o.predictions.size(), experiment.leaky() ? "  LEAKY" : "");
+  std::snprintf(line, sizeof line, "seed %llu fold %d  %sUAR %.1f %%  WAR %.1f %%  (%zu clips)%s",
+                static_cast<unsigned long long>(config.seed), split.fold, part == Part::validation ? "validation " : "",
+                100 * o.evaluation.scores.uar, 100 * o.evaluation.scores.war, o.predictions.size(),
+                experiment.leaky() ? "  LEAKY" : "");
   remark(line);
   return {config.seed, split.fold, o.predictions};
 }
@@ -65,7 +72,7 @@ bool wanted(const std::vector<int>& folds, int fold) {
 }
 
 void report(const CrossValidation& summary, const RunConfig& config, const FeatureSet& features,
-            const std::string& folder, const std::string& command) {
+            const std::string& folder, const std::string& command, Part part) {
   ReportContext context;
   context.command = command;
   context.config = to_json(config).dump(2);
@@ -74,8 +81,10 @@ void report(const CrossValidation& summary, const RunConfig& config, const Featu
                   {"speakers", std::to_string(speakers_of(features.manifest).size())}};
   context.skipped = skipped_clips(features);
   write_file_atomic(folder + "/config.json", to_json(config).dump(2) + "\n");
-  write_file_atomic(folder + "/results.json", to_json(summary).dump(2) + "\n");
-  write_file_atomic(folder + "/report.html", cross_validation_report(summary, context));
+  const std::string place = folder + (part == Part::test ? "/" : "/validation_");
+  write_file_atomic(place + "results.json", to_json(summary).dump(2) + "\n");
+  write_file_atomic(place + "report.html", cross_validation_report(summary, context));
+  remark("report " + place + "report.html");
 }
 
 }  // namespace
@@ -90,23 +99,31 @@ int crossval_command(int argc, char** argv) {
       "first-seed", "The first seed", cxxopts::value<std::uint64_t>()->default_value("1"), "N")(
       "folds", "Only these folds, such as 0,2 (default: all)", cxxopts::value<std::string>(), "LIST")(
       "run", "Folder of results; folds found there are not trained again",
-      cxxopts::value<std::string>()->default_value("runs/<config>-<protocol>"),
-      "DIR")("set", "Set a key of the config; may be repeated", cxxopts::value<std::vector<std::string>>(),
-             "KEY=VALUE")("json", "The summary as JSON on stdout");
+      cxxopts::value<std::string>()->default_value("runs/<config>-<protocol>"), "DIR")(
+      "part", "test, or validation: how recipes are compared, for what is chosen on test speakers counts for nothing",
+      cxxopts::value<std::string>()->default_value("test"),
+      "PART")("set", "Set a key of the config; may be repeated", cxxopts::value<std::vector<std::string>>(),
+              "KEY=VALUE")("combine",
+                          "The arguments are folders of earlier cross-validations of one protocol: their models as an "
+                          "ensemble, without training")("json", "The summary as JSON on stdout");
   args.add_common();
   args.example("serene crossval configs/model_strong.json --protocol ravdess-luna5 --seeds 3");
   args.example("serene crossval configs/model_strong.json --protocol cremad-hicmae5 --seeds 1");
+  args.example("serene crossval --combine runs/a-ravdess-luna5 runs/b-ravdess-luna5 --run runs/together");
   if (!args.parse(argc, argv)) return 0;
   const auto files = args.positional();
+  if (args.has("combine")) return combine_crossvals(files, args);
   if (files.size() != 1)
     throw Error(ErrorCode::usage, "serene crossval", "one config is needed").hint("see serene crossval --help");
   auto overrides = args.has("set") ? args.get<std::vector<std::string>>("set") : std::vector<std::string>{};
   if (args.has("protocol")) {
     const std::string protocol = args.get<std::string>("protocol");
     overrides.push_back("split.protocol=\"" + protocol + "\"");
-    // The corpus of a protocol that is bound to one.
-    for (const char* corpus : {"ravdess", "cremad"}) {
-      if (protocol.starts_with(std::string(corpus) + "-")) overrides.push_back(std::string("data.corpus=") + corpus);
+    // The corpus of a protocol that is bound to one, unless the config has it among others that help to train.
+    const std::string named = "+" + open_config(files[0], overrides).data.corpus + "+";
+    for (const std::string corpus : {"ravdess", "cremad"}) {
+      const bool bound = protocol.starts_with(corpus + "-");
+      if (bound && named.find("+" + corpus + "+") == std::string::npos) overrides.push_back("data.corpus=" + corpus);
     }
   }
   RunConfig config = open_config(files[0], overrides);
@@ -118,6 +135,10 @@ int crossval_command(int argc, char** argv) {
   const std::vector<int> folds =
       args.has("folds") ? int_list("--folds", args.get<std::string>("folds")) : std::vector<int>{};
 
+  const std::string part_name = args.get<std::string>("part");
+  if (part_name != "test" && part_name != "validation")
+    throw Error(ErrorCode::usage, "--part", "unknown").expected("test or validation").got(printable(part_name));
+  const Part part = part_name == "test" ? Part::test : Part::validation;
   make_folder(folder);
 
   ThreadPool pool(args.threads());
@@ -126,12 +147,12 @@ int crossval_command(int argc, char** argv) {
   std::vector<FoldResult> results;
   for (int s = 0; s < seeds; ++s) {
     config.seed = config.split.seed = args.get<std::uint64_t>("first-seed") + static_cast<std::uint64_t>(s);
-    const FoldStore store(folder, key_of(config, features));
+    const FoldStore store(folder, key_of(config, features), part);
     for (const Split& split : splits_of(config, features)) {
       if (!wanted(folds, split.fold)) continue;
       FoldResult result{config.seed, split.fold, {}};
       if (!store.load(config.seed, split, result)) {
-        result = run_fold(config, features, split, pool, args.quiet());
+        result = run_fold(config, features, split, pool, part, args.quiet());
         store.save(config.seed, split, result);
       }
       results.push_back(std::move(result));
@@ -139,15 +160,16 @@ int crossval_command(int argc, char** argv) {
   }
   if (results.empty()) throw Error(ErrorCode::usage, "--folds", "names no fold of " + config.split.protocol);
   EvaluationOptions options;
-  options.title = config.name;
-  options.protocol = config.split.protocol;
+  options.title = title_of(config);
+  options.protocol = config.split.protocol + (part == Part::validation ? validation_title : "");
   options.leaky = config.split.protocol == kaggle_leaky;
   const CrossValidation summary = summarize(results, features.manifest.labels, options);
   config.seed = config.split.seed = args.get<std::uint64_t>("first-seed");
   report(summary, config, features, folder,
-         "serene crossval " + files[0] + " --protocol " + config.split.protocol + " --seeds " + std::to_string(seeds));
+         "serene crossval " + files[0] + " --protocol " + config.split.protocol + " --seeds " + std::to_string(seeds) +
+             (part == Part::test ? "" : " --part validation"),
+         part);
   print(args.has("json") ? to_json(summary).dump(2) + "\n" : to_table(summary));
-  remark("report " + folder + "/report.html");
   return 0;
 }
 

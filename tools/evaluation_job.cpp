@@ -5,6 +5,7 @@
 
 #include "serene/call/recognizer.h"
 #include "serene/data/locate.h"
+#include "serene/eval/mixture.h"
 #include "training.h"
 
 namespace serene::cli {
@@ -13,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Brings a corpus to the model's labels: clips of labels it does not know are left out and counted.
-Manifest with_labels_of(const Checkpoint& c, Manifest manifest) {
+Manifest with_labels_of(const Ensemble& c, Manifest manifest) {
   std::vector<std::size_t> keep;
   for (std::size_t i = 0; i < manifest.clips.size(); ++i) {
     if (std::find(c.labels.begin(), c.labels.end(), manifest.clips[i].label) != c.labels.end()) keep.push_back(i);
@@ -39,6 +40,50 @@ FeatureSet features_for(const FeatureConfig& config, const Manifest& manifest, c
   return set;
 }
 
+// Every member hears the same clips, each in its own features.
+void load_streams(EvaluationJob& job, const Manifest& manifest, const std::string& path, const Arguments& args,
+                  ThreadPool& pool) {
+  std::vector<FeatureConfig> configs;
+  for (const Checkpoint& member : job.model.members) {
+    FeatureConfig config = with_context(path, [&] { return feature_config_of(member); });
+    const auto same = std::find_if(configs.begin(), configs.end(),
+                                   [&](const FeatureConfig& c) { return fingerprint(c) == fingerprint(config); });
+    job.member_stream.push_back(static_cast<std::size_t>(same - configs.begin()));
+    if (same == configs.end()) configs.push_back(std::move(config));
+  }
+  for (const FeatureConfig& config : configs) job.streams.push_back(features_for(config, manifest, args, pool));
+  const auto& clips = job.features().manifest.clips;
+  for (const FeatureSet& stream : job.streams) {
+    const auto& others = stream.manifest.clips;
+    const auto same = [](const Clip& a, const Clip& b) { return a.id == b.id; };
+    if (std::equal(clips.begin(), clips.end(), others.begin(), others.end(), same)) continue;
+    throw Error(ErrorCode::input, path, "clips that one member can hear another cannot")
+        .hint("leave the skipped clips out with --manifest");
+  }
+}
+
+}  // namespace
+
+EvaluationJob open_run(const std::string& path, const std::string& part, const Arguments& args, ThreadPool& pool) {
+  const RunFolder folder(path);
+  const RunConfig config = folder.read_config();
+  EvaluationJob job;
+  job.model = ensemble_of(read_checkpoint(model_file(path)));
+  job.member_stream = {0};
+  job.streams.push_back(load_features_with_progress(config, args.data(), args.cache(), pool, args.quiet()));
+  const Split split = folder.read_split(job.features().manifest);
+  job.leaky = split.protocol == kaggle_leaky;
+  job.label_sets = config.train.targets.label_sets;
+  if (part == "all")
+    throw Error(ErrorCode::usage, "--part all", "would test a run on its own training clips")
+        .expected("test or validation");
+  job.clips = part == "validation" ? split.validation : split.test;
+  job.title = title_of(config), job.protocol = split.name + (part == "validation" ? validation_title : "");
+  return job;
+}
+
+namespace {
+
 EvaluationJob job_of_run(const std::string& path, const Arguments& args, ThreadPool& pool) {
   for (const char* option : {"protocol", "fold", "seed"}) {
     if (args.has(option)) {
@@ -46,44 +91,36 @@ EvaluationJob job_of_run(const std::string& path, const Arguments& args, ThreadP
           .hint("add --corpus NAME or --manifest FILE");
     }
   }
-  const RunFolder folder(path);
-  const RunConfig config = folder.read_config();
-  EvaluationJob job;
-  job.checkpoint = read_checkpoint(model_file(path));
-  job.features = load_features_with_progress(config, args.data(), args.cache(), pool, args.quiet());
-  const Split split = folder.read_split(job.features.manifest);
-  job.leaky = split.protocol == kaggle_leaky;
-  const std::string part = args.get<std::string>("part");
-  if (part == "all")
-    throw Error(ErrorCode::usage, "--part all", "would test a run on its own training clips")
-        .expected("test or validation");
-  job.clips = part == "validation" ? split.validation : split.test;
-  job.title = config.name, job.protocol = split.name + (part == "validation" ? ", validation part" : "");
-  return job;
+  return open_run(path, args.get<std::string>("part"), args, pool);
 }
 
 EvaluationJob job_of_model(const std::string& path, const Arguments& args, ThreadPool& pool) {
   EvaluationJob job;
-  job.checkpoint = read_checkpoint(path);
-  const FeatureConfig features = with_context(path, [&] { return feature_config_of(job.checkpoint); });
+  job.model = read_model(path);
   if (!args.has("corpus") && !args.has("manifest")) {
     throw Error(ErrorCode::usage, path, "a model alone does not say what to test it on")
         .hint("add --corpus NAME or --manifest FILE, or give the run folder");
   }
   const std::string& source =
       args.has("manifest") ? args.get<std::string>("manifest") : args.get<std::string>("corpus");
-  const Manifest manifest = with_labels_of(job.checkpoint, open_corpus(source, args.data()));
-  const auto trained_by = job.checkpoint.notes.find("protocol");
-  job.leaky = trained_by != job.checkpoint.notes.end() && trained_by->second.starts_with(kaggle_leaky);
-  job.features = features_for(features, manifest, args, pool);
-  job.title = fs::path(path).filename().string(), job.protocol = job.features.manifest.name;
-  for (std::size_t i = 0; i < job.features.clips.size(); ++i) job.clips.push_back(i);
+  const Manifest manifest = with_labels_of(job.model, open_corpus(source, args.data()));
+  for (const Checkpoint& member : job.model.members) {
+    const auto trained_by = member.notes.find("protocol");
+    job.leaky = job.leaky || (trained_by != member.notes.end() && trained_by->second.starts_with(kaggle_leaky));
+  }
+  load_streams(job, manifest, path, args, pool);
+  job.title = fs::path(path).filename().string(), job.protocol = job.features().manifest.name;
+  const auto& members = job.model.members;
+  if (std::any_of(members.begin(), members.end(), [](const Checkpoint& m) { return m.per_speaker; })) {
+    job.title += per_speaker_title;
+  }
+  for (std::size_t i = 0; i < job.features().clips.size(); ++i) job.clips.push_back(i);
   if (args.has("protocol")) {
     SplitOptions options;
     options.seed = args.get<std::uint64_t>("seed");
     const int fold = args.get<int>("fold");
     const auto splits =
-        make_splits(args.get<std::string>("protocol"), job.features.manifest, options, job.features.audio_hashes);
+        make_splits(args.get<std::string>("protocol"), job.features().manifest, options, job.features().audio_hashes);
     const auto found = std::find_if(splits.begin(), splits.end(), [&](const Split& s) { return s.fold == fold; });
     if (found == splits.end()) throw Error(ErrorCode::usage, "--fold", "no such fold").got(std::to_string(fold));
     job.clips = args.get<std::string>("part") == "validation" ? found->validation : found->test;
@@ -114,12 +151,37 @@ EvaluationJob open_job(const std::string& path, const Arguments& args, ThreadPoo
   return own ? job_of_run(path, args, pool) : job_of_model(model_file(path), args, pool);
 }
 
-std::vector<Prediction> job_predictions(const EvaluationJob& job, const Dataset& dataset, Precision precision,
+Dataset job_dataset(const EvaluationJob& job, std::size_t member, Standardise how) {
+  const Checkpoint& m = job.model.members[member];
+  const FeatureSet& features = job.streams[job.member_stream[member]];
+  if (how == Standardise::per_corpus) return Dataset(features, job.clips, how);
+  if (how == Standardise::per_speaker || m.per_speaker) return Dataset(features, job.clips, Standardise::per_speaker);
+  return Dataset(features, m.normalizer);
+}
+
+std::vector<Prediction> job_predictions(const EvaluationJob& job, Standardise how, Precision precision,
                                         ThreadPool& pool) {
-  const Model<float> model = build_model_of(job.checkpoint);
-  Predictor predictor(model, dataset, job.checkpoint.max_frames, pool);
-  const InferenceModel<float> inference(model, job.checkpoint.params, precision);
-  return make_predictions(dataset, job.clips, predictor.logits(inference, job.clips), job.checkpoint.temperature);
+  std::vector<std::vector<Prediction>> answers;
+  for (std::size_t i = 0; i < job.model.members.size(); ++i) {
+    const Checkpoint& m = job.model.members[i];
+    const Dataset dataset = job_dataset(job, i, how);
+    const Model<float> model = build_model_of(m);
+    Predictor predictor(model, dataset, m.cut(), pool);
+    const InferenceModel<float> inference(model, m.params, precision);
+    const std::vector<float> own = predictor.logits(inference, job.clips);
+    const std::vector<int> places = label_places(m.labels, job.model.labels);
+    std::vector<float> logits(own.size());
+    for (std::size_t k = 0; k < own.size(); ++k) {
+      const std::size_t column = k % places.size();
+      logits[k - column + static_cast<std::size_t>(places[column])] = own[k];
+    }
+    answers.push_back(make_predictions(dataset, job.clips, logits, m.temperature));
+    restrict_to_corpus(answers.back(), job.clips, CorpusLabels(dataset, job.label_sets));
+  }
+  if (job.model.single()) return answers.front();
+  std::vector<Prediction> mixed = mix_predictions(answers, job.model.weights);
+  for (Prediction& p : mixed) p.temperature = job.model.temperature;
+  return mixed;
 }
 
 }  // namespace serene::cli

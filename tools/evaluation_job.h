@@ -9,16 +9,21 @@
 #include "serene/core/thread_pool.h"
 #include "serene/data/dataset.h"
 #include "serene/eval/prediction.h"
-#include "serene/io/checkpoint.h"
+#include "serene/io/ensemble.h"
+#include "serene/train/target_config.h"
 
 namespace serene::cli {
 
 struct EvaluationJob {
-  Checkpoint checkpoint;
-  FeatureSet features;
-  std::vector<std::size_t> clips;  // of features
+  Ensemble model;
+  std::vector<FeatureSet> streams;         // for each of the members' feature configs; the same clips in the same order
+  std::vector<std::size_t> member_stream;  // which of them a member hears
+  std::vector<std::size_t> clips;          // of the streams
   std::string title, protocol;
   bool leaky = false;
+
+  const FeatureSet& features() const { return streams.front(); }
+  LabelSets label_sets = LabelSets::united;  // of the run
 };
 
 // --corpus, --manifest, --protocol, --fold, --seed and --part.
@@ -28,8 +33,14 @@ void add_job_options(Arguments& args);
 // not fit together, and Error for files and corpora that cannot be used.
 EvaluationJob open_job(const std::string& path, const Arguments& args, ThreadPool& pool);
 
-// Answers of the job's model in this precision. dataset: the job's features, standardised.
-std::vector<Prediction> job_predictions(const EvaluationJob& job, const Dataset& dataset, Precision precision,
+// A run on its own "test" or "validation" part.
+EvaluationJob open_run(const std::string& path, const std::string& part, const Arguments& args, ThreadPool& pool);
+
+// Features of a member of the job's model. how: per_speaker or per_corpus; any other is the way it was trained with.
+Dataset job_dataset(const EvaluationJob& job, std::size_t member, Standardise how = Standardise::global);
+
+// Answers of the job's model in this precision.
+std::vector<Prediction> job_predictions(const EvaluationJob& job, Standardise how, Precision precision,
                                         ThreadPool& pool);
 
 }  // namespace serene::cli

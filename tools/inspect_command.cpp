@@ -4,7 +4,7 @@
 #include "precision_comparison.h"
 #include "serene/audio/feature_config.h"
 #include "serene/eval/text_table.h"
-#include "serene/io/checkpoint.h"
+#include "serene/io/ensemble.h"
 #include "serene/nn/executor.h"
 #include "serene/nn/model_builder.h"
 #include "training.h"
@@ -46,8 +46,53 @@ std::string describe_checkpoint(const Checkpoint& c) {
   text += pad_right("labels", 16) + labels + "\n";
   text += pad_right("features", 16) + printable(c.features.dump(), 400) + "\n";
   text += pad_right("temperature", 16) + fixed(c.temperature, 4) + "\n";
+  if (c.max_frames > 0) {
+    text += pad_right("longest clip", 16) + std::to_string(c.max_frames) + " frames, " + to_string(c.long_clips) + "\n";
+  }
+  if (c.uncertain_below > 0) text += pad_right("uncertain below", 16) + fixed(c.uncertain_below, 4) + "\n";
+  if (c.per_speaker) text += pad_right("standardised", 16) + "per speaker\n";
   text += pad_right("examples", 16) + std::to_string(c.examples.size()) + " replayed\n";
   return text;
+}
+
+std::string describe_ensemble(const Ensemble& e) {
+  std::string text = pad_right("ensemble", 16) + std::to_string(e.members.size()) + " models\n";
+  for (const auto& [key, value] : e.notes) text += pad_right(key, 16) + printable(value, 200) + "\n";
+  text += pad_right("temperature", 16) + fixed(e.temperature, 4) + "\n";
+  if (e.uncertain_below > 0) text += pad_right("uncertain below", 16) + fixed(e.uncertain_below, 4) + "\n";
+  return text;
+}
+
+Json checkpoint_to_json(const Checkpoint& c, Index frames) {
+  Json json = model_to_json(build_model_of(c), frames);
+  json["labels"] = c.labels, json["features"] = c.features, json["temperature"] = c.temperature;
+  json["max_frames"] = c.max_frames, json["long_clips"] = to_string(c.long_clips);
+  json["uncertain_below"] = c.uncertain_below, json["per_speaker"] = c.per_speaker;
+  json["notes"] = c.notes;
+  return json;
+}
+
+void inspect_model(const std::string& path, Index frames, bool as_json) {
+  const Ensemble e = read_model(path);
+  if (e.single()) {
+    const Checkpoint& c = e.members.front();
+    return print(as_json ? checkpoint_to_json(c, frames).dump(2) + "\n"
+                         : describe_checkpoint(c) + "\n" + describe_model(build_model_of(c), frames));
+  }
+  Json json{{"labels", e.labels},
+            {"temperature", e.temperature},
+            {"uncertain_below", e.uncertain_below},
+            {"notes", e.notes},
+            {"members", Json::array()}};
+  std::string text = describe_ensemble(e);
+  for (std::size_t i = 0; i < e.members.size(); ++i) {
+    const Checkpoint& c = e.members[i];
+    json["members"].push_back(checkpoint_to_json(c, frames));
+    json["members"].back()["weight"] = e.weights[i];
+    text += "\nmember " + std::to_string(i) + ", weight " + fixed(e.weights[i], 4) + "\n" + describe_checkpoint(c) +
+            "\n" + describe_model(build_model_of(c), frames);
+  }
+  print(as_json ? json.dump(2) + "\n" : text);
 }
 
 }  // namespace
@@ -146,16 +191,7 @@ int inspect_command(int argc, char** argv) {
     }
     return 0;
   }
-  const Checkpoint c = read_checkpoint(path);
-  const Model<float> model = build_model_of(c);
-  if (args.has("json")) {
-    Json json = model_to_json(model, frames);
-    json["labels"] = c.labels, json["features"] = c.features, json["temperature"] = c.temperature,
-    json["notes"] = c.notes;
-    print(json.dump(2) + "\n");
-  } else {
-    print(describe_checkpoint(c) + "\n" + describe_model(model, frames));
-  }
+  inspect_model(path, frames, args.has("json"));
   return 0;
 }
 

@@ -21,9 +21,12 @@ constexpr Command kCommands[] = {
     {"evaluate", "Score a trained model on its test part, a manifest or a protocol", serene::cli::evaluate_command},
     {"crossval", "Cross-validate a config over the folds of a protocol and several seeds",
      serene::cli::crossval_command},
+    {"sweep", "Search hyper-parameters by validation speakers; resumable, with a report", serene::cli::sweep_command},
+    {"ensemble", "Join trained models into one that answers with their mean", serene::cli::ensemble_command},
     {"predict", "Tell the emotion of audio files", serene::cli::predict_command},
     {"inspect", "Show a model's or config's layers, shapes, parameters, memory and work", serene::cli::inspect_command},
     {"features", "Write the features of audio files as .npy", serene::cli::features_command},
+    {"augment", "Let augmentation be heard and seen: examples, pictures and a page", serene::cli::augment_command},
     {"data", "Check a corpus, list it as a manifest, show its splits", serene::cli::data_command},
     {"call", "Play a call and tell how the customer feels, as it happens", serene::cli::call_command},
 #ifdef SERENE_WITH_SERVER

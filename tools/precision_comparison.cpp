@@ -41,15 +41,15 @@ void compare_answers(const std::vector<Prediction>& full, const std::vector<Pred
 
 double median(std::vector<double> values) { return min_median_max(std::move(values)).median; }
 
-// Median time of a pass over one clip. The formats take turns, clip by clip, so that all meet the same machine.
-void time_passes(const EvaluationJob& job, const std::vector<std::unique_ptr<InferenceModel<float>>>& models,
-                 std::vector<PrecisionFigures>& figures) {
+using Models = std::vector<std::unique_ptr<InferenceModel<float>>>;  // one for each format
+
+// Times of a pass of one member over clips, a list for each format. The formats take turns, clip by clip, so that all
+// meet the same machine.
+std::vector<std::vector<double>> time_member(const EvaluationJob& job, std::size_t member, const Models& models) {
   using Clock = std::chrono::steady_clock;
-  const Index most = job.checkpoint.max_frames;
-  const auto frames_of = [&](std::size_t clip) {
-    const Index n = job.features.clips[clip].frames;
-    return most > 0 ? std::min(n, most) : n;
-  };
+  const Checkpoint& checkpoint = job.model.members[member];
+  const FeatureSet& features = job.streams[job.member_stream[member]];
+  const auto frames_of = [&](std::size_t clip) { return checkpoint.cut().length(features.clips[clip].frames); };
   const std::size_t step = std::max<std::size_t>(1, job.clips.size() / kTimedClips);
   Index longest = 1;
   for (const std::size_t clip : job.clips) longest = std::max(longest, frames_of(clip));
@@ -63,10 +63,10 @@ void time_passes(const EvaluationJob& job, const std::vector<std::unique_ptr<Inf
   std::vector<std::vector<double>> times(models.size());
   std::vector<float> x;
   for (std::size_t i = 0; i < job.clips.size(); i += step) {
-    const ClipFeatures& clip = job.features.clips[job.clips[i]];
-    const Index n = frames_of(job.clips[i]), channels = job.checkpoint.input_channels;
+    const ClipFeatures& clip = features.clips[job.clips[i]];
+    const Index n = frames_of(job.clips[i]), channels = checkpoint.input_channels;
     x.assign(clip.values.begin(), clip.values.begin() + n * channels);
-    if (!job.checkpoint.normalizer.mean.empty()) job.checkpoint.normalizer.apply(x.data(), n);
+    if (!checkpoint.normalizer.mean.empty()) checkpoint.normalizer.apply(x.data(), n);
     for (std::size_t m = 0; m < models.size(); ++m) {
       double best = HUGE_VAL;
       for (int round = 0; round < kRounds; ++round) {
@@ -77,7 +77,20 @@ void time_passes(const EvaluationJob& job, const std::vector<std::unique_ptr<Inf
       times[m].push_back(best);
     }
   }
-  for (std::size_t m = 0; m < models.size(); ++m) figures[m].ms_a_clip = median(times[m]);
+  return times;
+}
+
+// Median time of a clip through all members, one after the other.
+void time_passes(const EvaluationJob& job, const std::vector<Models>& members, std::vector<PrecisionFigures>& figures) {
+  std::vector<std::vector<double>> sums;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    const auto times = time_member(job, i, members[i]);
+    sums.resize(times.size(), std::vector<double>(times[0].size()));
+    for (std::size_t f = 0; f < times.size(); ++f) {
+      for (std::size_t k = 0; k < times[f].size(); ++k) sums[f][k] += times[f][k];
+    }
+  }
+  for (std::size_t f = 0; f < figures.size(); ++f) figures[f].ms_a_clip = median(sums[f]);
 }
 
 std::string mebibytes(std::size_t bytes) { return fixed(static_cast<double>(bytes) / 1048576, 2); }
@@ -86,19 +99,20 @@ std::string mebibytes(std::size_t bytes) { return fixed(static_cast<double>(byte
 
 std::vector<PrecisionFigures> compare_precisions(const EvaluationJob& job, ThreadPool& pool) {
   if (job.clips.empty()) throw Error(ErrorCode::input, job.title, "no clips to compare on");
-  const Dataset dataset(job.features, job.checkpoint.normalizer);
-  const Model<float> model = build_model_of(job.checkpoint);
-  const auto classes = static_cast<Index>(job.checkpoint.labels.size());
-  std::vector<std::unique_ptr<InferenceModel<float>>> models;
+  const auto classes = static_cast<Index>(job.model.labels.size());
+  std::vector<Models> members(job.model.members.size());
   std::vector<PrecisionFigures> all;
   std::vector<Prediction> full;
   for (const Precision precision : {Precision::full, Precision::bf16, Precision::int8}) {
-    models.push_back(std::make_unique<InferenceModel<float>>(model, job.checkpoint.params, precision));
-    const auto predictions = job_predictions(job, dataset, precision, pool);
+    const auto predictions = job_predictions(job, Standardise::global, precision, pool);
     if (full.empty()) full = predictions;
     PrecisionFigures f;
     f.precision = precision;
-    f.packed_bytes = models.back()->weights().bytes();
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const Checkpoint& c = job.model.members[i];
+      members[i].push_back(std::make_unique<InferenceModel<float>>(build_model_of(c), c.params, precision));
+      f.packed_bytes += members[i].back()->weights().bytes();
+    }
     const ConfusionMatrix matrix = confusion_matrix(predictions, classes);
     f.uar = unweighted_average_recall(matrix), f.accuracy = accuracy(matrix);
     f.uar_lost = bootstrap_difference(full, predictions, classes, unweighted_average_recall);
@@ -106,7 +120,7 @@ std::vector<PrecisionFigures> compare_precisions(const EvaluationJob& job, Threa
     compare_answers(full, predictions, f);
     all.push_back(f);
   }
-  time_passes(job, models, all);
+  time_passes(job, members, all);
   return all;
 }
 

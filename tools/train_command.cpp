@@ -81,7 +81,7 @@ int train(const RunConfig& config, const RunFolder& folder, const FeatureSet& fe
   }
   run_epochs(experiment, &folder, "", args.quiet(), true);
   const Outcome o = finish(experiment);
-  folder.write_end(experiment, experiment.checkpoint(o.temperature), o.evaluation, o.predictions);
+  folder.write_end(experiment, experiment.checkpoint(o.temperature, o.uncertain_below), o.evaluation, o.predictions);
   print(to_table(o.evaluation));
   print("\nmodel  " + folder.file("best.safetensors") + "\nreport " + folder.file("report.html") + "\n");
   return 0;

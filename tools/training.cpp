@@ -54,6 +54,7 @@ void check_model(const RunConfig& config, const FeatureSet& features, const std:
 
 void run_epochs(Experiment& experiment, const RunFolder* folder, const std::string& prefix, bool quiet,
                 bool epoch_lines) {
+  for (const std::string& line : experiment.remarks()) remark(prefix + line);
   Trainer& trainer = experiment.trainer();
   const std::int64_t epochs = experiment.config().train.epochs;
   const auto start = std::chrono::steady_clock::now();
@@ -82,14 +83,17 @@ void run_epochs(Experiment& experiment, const RunFolder* folder, const std::stri
              std::to_string(trainer.best_epoch() + 1) + ", " + clock_text(took.count()));
 }
 
-Outcome finish(Experiment& experiment) {
+Outcome finish(Experiment& experiment, Part part) {
   Outcome o;
   o.temperature = experiment.fit_temperature();
-  o.predictions = experiment.predict(experiment.split().test, o.temperature);
+  o.uncertain_below = experiment.choose_threshold(o.temperature);
+  const Split& split = experiment.split();
+  o.predictions = experiment.predict(part == Part::validation ? split.validation : split.test, o.temperature);
   EvaluationOptions options;
-  options.title = experiment.config().name;
-  options.protocol = experiment.split().name;
+  options.title = title_of(experiment.config());
+  options.protocol = split.name + (part == Part::validation ? validation_title : "");
   options.leaky = experiment.leaky();
+  options.uncertain_below = o.uncertain_below;
   o.evaluation = evaluate(o.predictions, experiment.dataset().label_names(), options);
   return o;
 }

@@ -26,12 +26,16 @@ void remark_skipped(const Manifest& manifest);
 void run_epochs(Experiment& experiment, const RunFolder* folder, const std::string& prefix, bool quiet,
                 bool epoch_lines);
 
-// Calibrates on the validation part and scores the test part of a finished experiment.
+// Calibrates on the validation part of a finished experiment and scores its test part, or (to compare recipes without
+// a look at the test speakers) the validation part itself.
+enum class Part { test, validation };
+inline constexpr const char* validation_title = ", validation part";
 struct Outcome {
   double temperature = 1;
+  double uncertain_below = 0;
   std::vector<Prediction> predictions;
   Evaluation evaluation;
 };
-Outcome finish(Experiment& experiment);
+Outcome finish(Experiment& experiment, Part part = Part::test);
 
 }  // namespace serene::cli

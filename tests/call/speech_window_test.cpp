@@ -1,4 +1,4 @@
-// The frames of a window are those of the file, normalised; speech alone enters it.
+// The frames of a window are those of the file; speech alone enters it.
 #include "serene/call/speech_window.h"
 
 #include <doctest/doctest.h>
@@ -25,21 +25,20 @@ LegBlock speech(bool on, int onset = 0) {
 
 }  // namespace
 
-TEST_CASE("speech window: the ring holds the last frames of the stream, normalised") {
+TEST_CASE("speech window: the ring holds the last frames of the stream") {
   const FeatureConfig features = small_features();
-  const Normalizer normalizer = random_checkpoint().normalizer;
   CallConfig config;
   config.window_s = 1;
-  SpeechWindow window(config, features, normalizer, 8000);
+  SpeechWindow window(config, features, 8000);
   const std::vector<float> y = voice(4, 8000);
-  FeatureMatrix expected = extract_features(features, y);
-  normalizer.apply(expected.values.data(), expected.frames);
+  const FeatureMatrix expected = extract_features(features, y);
   int due = 0;
   Index seen = 0;
   for (std::size_t i = 0; i + 160 <= y.size(); i += 160) {
     LegBlock block = speech(true);
-    due += window.push(std::span(y).subspan(i, 160), block) ? 1 : 0;
-    const SeqView<const float> w = window.frames();
+    window.push(std::span(y).subspan(i, 160), block);
+    if (window.due()) ++due, window.start_hop();
+    const SeqView<const float> w = window.frames().frames;
     // A frame is there as soon as its 200 samples are, 100 of them before its centre.
     seen = static_cast<Index>(i + 160) < 100 ? 0 : 1 + (static_cast<Index>(i) + 60) / 80;
     REQUIRE(w.shape.time == std::min<Index>(seen, 100));
@@ -51,36 +50,34 @@ TEST_CASE("speech window: the ring holds the last frames of the stream, normalis
 
 TEST_CASE("speech window: silence stays out, the onset comes in, a long silence clears") {
   const FeatureConfig features = small_features();
-  const Normalizer normalizer = random_checkpoint().normalizer;
   CallConfig config;
   config.no_speech_after_s = 1;
-  SpeechWindow window(config, features, normalizer, 8000);
+  SpeechWindow window(config, features, 8000);
   const std::vector<float> y = voice(0.02, 8000);
   const auto push = [&](LegBlock block) {
     window.push(y, block);
     return block.forgotten;
   };
   for (int i = 0; i < 20; ++i) push(speech(false));
-  CHECK(window.frames().shape.time == 0);
+  CHECK(window.frames().frames.shape.time == 0);
   push(speech(true, 3));
-  CHECK(window.frames().shape.time == 8);
+  CHECK(window.frames().frames.shape.time == 8);
   LegBlock lost = speech(true);
   lost.lost = true;
   push(lost);
-  CHECK(window.frames().shape.time == 8);
+  CHECK(window.frames().frames.shape.time == 8);
   for (int i = 0; i < 49; ++i) CHECK_FALSE(push(speech(false)));
-  CHECK(window.frames().shape.time == 8);
+  CHECK(window.frames().frames.shape.time == 8);
   CHECK(push(speech(false)));
-  CHECK(window.frames().shape.time == 0);
+  CHECK(window.frames().frames.shape.time == 0);
   CHECK_FALSE(push(speech(false)));
   push(speech(true, 1));
   window.reset();
-  CHECK(window.frames().shape.time == 0);
+  CHECK(window.frames().frames.shape.time == 0);
 }
 
 TEST_CASE("speech window: what a call hears at another rate is what the model learned from files") {
   const FeatureConfig features = small_features();
-  const Normalizer plain;  // values stay in dB
   CallConfig config;
   config.window_s = 5;
   for (const int rate : {16000, 44100, 48000}) {
@@ -88,14 +85,14 @@ TEST_CASE("speech window: what a call hears at another rate is what the model le
     std::vector<float> y = voice(4, rate);
     const std::vector<float> noise = white_noise(4, rate, 0.02);
     for (std::size_t i = 0; i < y.size(); ++i) y[i] += noise[i];
-    SpeechWindow window(config, features, plain, rate);
+    SpeechWindow window(config, features, rate);
     const auto step = static_cast<std::size_t>(rate / 50);
     for (std::size_t i = 0; i + step <= y.size(); i += step) {
       LegBlock block = speech(true);
       window.push(std::span(y).subspan(i, step), block);
     }
     const FeatureMatrix file = extract_features(features, resample(y, rate, features.rate_hz));
-    const SeqView<const float> live = window.frames();  // from the first frame on: 4 s are less than the window
+    const SeqView<const float> live = window.frames().frames;  // from the first frame on: 4 s are less than the window
     REQUIRE(live.shape.time > 350);
     REQUIRE(live.shape.time <= file.frames);
     double worst = 0;

@@ -32,14 +32,16 @@ class EvaluateTest(CliTest):
         self.assertIn("validation", scores["protocol"])
         self.assertEqual(scores["clips"], 16)
         self.one_error(serene(*on_corpus("evaluate", trained()[0], "--part", "all")), 1, "--part")
+        self.one_error(serene(*on_corpus("evaluate", trained()[0], "--standardise", "voice")), 1, "--standardise", "speaker or corpus")
 
     def test_per_speaker_and_report(self):
         report, predictions = self.new_path("report.html"), self.new_path("predictions.json")
-        result = self.ok(*on_corpus("evaluate", trained()[0], "--per-speaker", "--report", report, "--predictions", predictions))
+        result = self.ok(*on_corpus("evaluate", trained()[0], "--standardise", "speaker", "--report", report, "--predictions", predictions))
         self.assertIn("per speaker", result.out)
         self.assertIn("per speaker", pages.read_page(self, report).text)
         self.assertEqual(len(json.loads(predictions.read_text())), 16)
-        both = self.ok(*on_corpus("evaluate", trained()[0], "--per-speaker", "--json")).json()
+        both = self.ok(*on_corpus("evaluate", trained()[0], "--standardise", "speaker", "--standardise", "corpus", "--json")).json()
+        self.assertEqual(both["per_corpus"]["clips"], both["clips"])
         self.assertEqual(both["per_speaker"]["clips"], both["clips"])
         self.assertNotEqual(both["per_speaker"]["confusion"], both["confusion"])
 

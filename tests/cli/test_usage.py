@@ -4,7 +4,7 @@ import subprocess
 import support
 from support import CliTest, serene
 
-COMMANDS = ["train", "evaluate", "crossval", "predict", "inspect", "features", "data"]
+COMMANDS = ["train", "evaluate", "crossval", "sweep", "ensemble", "predict", "inspect", "features", "augment", "data"]
 
 
 class HelpTest(CliTest):

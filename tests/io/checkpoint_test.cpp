@@ -258,7 +258,7 @@ TEST_CASE("checkpoint: graphs that cannot be built") {
   CHECK(has(d.says([](Parts& p) { p.texts["model"] = ""; }), "model: empty"));
   CHECK(has(d.says([](Parts& p) { p.texts.erase("model"); }), "model"));
   CHECK(has(d.says([](Parts& p) { p.texts["head"] = "7"; }), "head: wrong type"));
-  CHECK(has(d.says_json("model", [](Json& j) { j["layers"][0]["type"] = "conv2d"; }), "unknown layer type"));
+  CHECK(has(d.says_json("model", [](Json& j) { j["layers"][0]["type"] = "conv9d"; }), "unknown layer type"));
   CHECK(has(d.says_json("model", [](Json& j) { j["layers"][0]["size"] = 1; }), "size: unknown key"));
   CHECK(has(d.says_json("model", [](Json& j) { j["layers"][1]["units"] = 4; }), "state.kernel: wrong shape"));
   CHECK(has(d.says_json("model", [](Json& j) { j["layers"].erase(2); }), "does not end in one vector"));

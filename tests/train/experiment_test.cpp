@@ -197,3 +197,35 @@ TEST_CASE("experiment: without a validation part the temperature is 1 and traini
   CHECK(experiment.fit_temperature() == 1);
   CHECK(experiment.checkpoint(1).examples.size() == 3);
 }
+
+TEST_CASE("experiment: the threshold leaves the wanted share of the validation clips uncertain") {
+  const FeatureSet set = test::synthetic_features(60);
+  const Split split = test::synthetic_split(set);
+  const RunConfig config =
+      test::small_run({"train.epochs=2", "train.uncertain_share=0.25", "data.long_clips=vote", "normalize=speaker"});
+  ThreadPool pool(1);
+  Experiment experiment(config, set, split, pool);
+  while (!experiment.trainer().finished()) experiment.trainer().run_epoch();
+  const double temperature = experiment.fit_temperature(), threshold = experiment.choose_threshold(temperature);
+  const auto answers = experiment.predict(split.validation, temperature);
+  CHECK(coverage_at(answers, 3, threshold).coverage == doctest::Approx(0.75));
+  const Checkpoint c = experiment.checkpoint(temperature, threshold);
+  CHECK(c.uncertain_below == threshold);
+  CHECK(c.long_clips == LongClips::vote);
+  CHECK(c.per_speaker);
+
+  // Clips of one speaker have the mean 0 and the deviation 1 in every channel.
+  std::vector<double> sums(4), squares(4);
+  double frames = 0;
+  for (std::size_t i = 0; i < set.clips.size(); ++i) {
+    if (set.manifest.clips[i].speaker != "s2") continue;
+    std::vector<float> x(set.clips[i].values.size());
+    experiment.dataset().copy_frames(i, 0, set.clips[i].frames, x.data());
+    for (std::size_t k = 0; k < x.size(); ++k) sums[k % 4] += x[k], squares[k % 4] += x[k] * x[k];
+    frames += static_cast<double>(set.clips[i].frames);
+  }
+  for (std::size_t d = 0; d < 4; ++d) {
+    CHECK(sums[d] / frames == doctest::Approx(0).epsilon(1e-4));
+    CHECK(squares[d] / frames == doctest::Approx(1).epsilon(1e-4));
+  }
+}

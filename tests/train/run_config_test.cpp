@@ -60,6 +60,11 @@ TEST_CASE("run config: a minimal config has the defaults") {
   CHECK(c.train.schedule.type == ScheduleType::reduce_on_plateau);
   CHECK(c.train.early_stopping.enabled);
   CHECK(c.train.loss.type == LossType::cross_entropy);
+  CHECK(c.train.targets.kind == TargetKind::label);
+  CHECK(c.train.targets.label_sets == LabelSets::united);
+  CHECK_FALSE(c.train.targets.mixes());
+  CHECK(c.train.transfer.init_from.empty());
+  CHECK(c.train.transfer.freeze.empty());
 }
 
 TEST_CASE("run config: what is written reads back as the same") {
@@ -91,6 +96,13 @@ TEST_CASE("run config: what is written reads back as the same") {
             "data.augment.noise_probability=0.25", "data.augment.noise_db=[-5,25]", "data.augment.time_masks=1",
             "data.augment.time_mask_frames=12", "data.augment.frequency_masks=3",
             "data.augment.frequency_mask_channels=4"},
+           {"data.balance=class_and_corpus", "data.epoch_clips=500", "data.augment.wave.probability=0.5",
+            "data.augment.wave.noise_probability=0.25", "data.augment.wave.noise_kinds=[\"pink\"]",
+            "data.augment.wave.rt60_seconds=[0.3,1.5]", "data.augment.wave.reverberation_probability=0.5",
+            "data.augment.wave.trim_first=false"},
+           {"data.votes=votes.csv", "train.targets=votes", "train.votes_weight=0.5", "train.label_sets=masked",
+            "train.mixup_alpha=0.25", "train.mixup_probability=0.75", "train.init_from=other.safetensors",
+            "train.init_normalizer=true", "train.freeze=[\"conv*\",\"bn\"]"},
            {"train.loss.class_weights=balanced", "normalize=none", "data.crop=center", "features.n_mfcc=20"}}) {
     Json config = minimal_config();
     for (const std::string& a : assignments) apply_override(config, a);
@@ -133,6 +145,10 @@ TEST_CASE("run config: wrong types and values name the path and both sides") {
   contains(message_with({"features=mfcc"}), "features: wrong type");
   contains(message_with({"data.corpus="}), "data.corpus");
   contains(message_with({"data.manifest=a.csv", "data.corpus=ravdess"}), "data.manifest");
+  contains(message_with({"data.balance=speaker"}), "data.balance: unknown value");
+  contains(message_with({"data.epoch_clips=-1"}), "data.epoch_clips: out of range");
+  contains(message_with({"data.augment.wave.nois_db=3"}), "data.augment.wave.nois_db: unknown key");
+  contains(message_with({"data.augment.wave.noise_db=[5,30]"}), "data.augment.wave.noise_db: stands without");
   contains(message_with({"data.augment=3"}), "data.augment: wrong type (expected object");
   contains(message_with({"data.augment.tempo=1"}), "data.augment.tempo: wrong type");
   contains(message_with({"data.augment.tempo=[1.2]"}), "data.augment.tempo: not a range");
@@ -141,11 +157,43 @@ TEST_CASE("run config: wrong types and values name the path and both sides") {
   contains(message_with({"data.augment.probability=1.5"}), "data.augment.probability: out of range");
   contains(message_with({"data.augment.time_masks=-1"}), "data.augment.time_masks: out of range");
   contains(message_with({"data.augment.noise_db=[5,30]"}), "data.augment.noise_db: stands without noise_probability");
+  contains(message_with({"train.targets=vote"}), "train.targets: unknown value");
+  contains(message_with({"train.votes_weight=1.5"}), "train.votes_weight: out of range");
+  contains(message_with({"train.label_sets=both"}), "train.label_sets: unknown value");
+  contains(message_with({"train.mixup_alpha=-1"}), "train.mixup_alpha: out of range");
+  contains(message_with({"train.mixup_alpha=1e-9"}), "train.mixup_alpha: out of range (expected 0, or 0.001 to 100");
+  contains(message_with({"train.mixup_probability=2"}), "train.mixup_probability: out of range");
+  contains(message_with({"train.init_from=3"}), "train.init_from: wrong type");
+  contains(message_with({"train.init_normalizer=true"}), "train.init_normalizer: there is no model");
+  contains(message_with({"train.init_normalizer=true", "train.init_from=a", "normalize=none"}),
+           "train.init_normalizer: stands beside");
+  contains(message_with({"train.freeze=conv"}), "train.freeze: wrong type");
+  contains(message_with({"train.freeze=[\"\"]"}), "train.freeze: an empty name");
   contains(message_with({"seed=-1"}), "seed: out of range");
   contains(message_with({"model={}"}), "model.layers: missing key");
   contains(message_with({"model.layers=[]"}), "model.layers: no layers");
   contains(message_of([] { run_config_from_json(Json::object()); }), "model: missing key");
   contains(message_of([] { run_config_from_json(Json::array()); }), "wrong type");
+}
+
+TEST_CASE("run config: long clips, speakers' own statistics and uncertain answers") {
+  const RunConfig plain = run_config_from_json(minimal_config());
+  CHECK(plain.data.long_clips == LongClips::middle);
+  CHECK(plain.train.uncertain_share == 0.1);
+  CHECK(title_of(plain) == plain.name);
+  Json json = minimal_config();
+  for (const char* a : {"data.long_clips=vote", "normalize=speaker", "train.uncertain_share=0.25"})
+    apply_override(json, a);
+  const RunConfig c = run_config_from_json(json);
+  CHECK(c.data.long_clips == LongClips::vote);
+  CHECK(c.normalize == Normalize::speaker);
+  CHECK(standardise_of(c.normalize) == Standardise::per_speaker);
+  CHECK(title_of(c) == c.name + " (standardised per speaker)");
+  CHECK(c.train.uncertain_share == 0.25);
+  CHECK(to_json(run_config_from_json(to_json(c))) == to_json(c));
+  contains(message_with({"data.long_clips=left"}), "data.long_clips");
+  contains(message_with({"normalize=corpus"}), "normalize");
+  contains(message_with({"train.uncertain_share=1"}), "train.uncertain_share: out of range");
 }
 
 TEST_CASE("override: values, new keys and items of lists") {

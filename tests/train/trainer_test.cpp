@@ -303,3 +303,33 @@ TEST_CASE("predictor: the same bits for any batch size, number of threads and or
     }
   }
 }
+
+TEST_CASE("predictor: the logits of windows that vote are the mean of each window's own") {
+  Run run;
+  run.epochs(1);
+  std::vector<std::size_t> clips(run.features.clips.size());
+  for (std::size_t i = 0; i < clips.size(); ++i) clips[i] = i;
+  ThreadPool pool(2);
+  const ClipCut cut(8, LongClips::vote);
+  Predictor vote(run.model, run.dataset, cut, pool, 5);
+  const auto means = vote.logits(run.trainer.params(), clips);
+  REQUIRE(means.size() == clips.size() * 3);
+  CHECK(same_bits(means, Predictor(run.model, run.dataset, cut, pool, 64).logits(run.trainer.params(), clips)));
+
+  Checkpoint c;
+  c.model = run.config.model;
+  c.input_channels = run.dataset.dim();
+  c.labels = run.dataset.label_names();
+  c.normalizer = run.dataset.normalizer();
+  c.params.assign(run.trainer.params().begin(), run.trainer.params().end());
+  c.max_frames = 8, c.long_clips = LongClips::vote;
+  bool several = false;
+  for (const std::size_t clip : clips) {
+    const ClipFeatures& f = run.features.clips[clip];
+    several = several || c.cut().count(f.frames) > 2;
+    const auto p = classify(c, run.model, f.frames, f.values);
+    const auto expected = probabilities_of(std::span(means).subspan(3 * clip, 3), 1);
+    for (std::size_t k = 0; k < 3; ++k) CHECK(p[k] == doctest::Approx(expected[k]).epsilon(1e-5));
+  }
+  CHECK(several);
+}

@@ -83,6 +83,12 @@ std::vector<StateGroup> chosen_groups(const CallConfig& config, const std::vecto
   return groups;
 }
 
+void model_from_json(JsonReader reader, CallConfig& c) {
+  c.running_normalisation = reader.choice("normalisation", {"model", "running"}, "model") == "running";
+  c.prior_s = reader.number_in("prior_s", 0.1, 3600, c.prior_s);
+  reader.finish();
+}
+
 }  // namespace
 
 CallConfig call_config_from_json(JsonReader& reader) {
@@ -103,6 +109,7 @@ CallConfig call_config_from_json(JsonReader& reader) {
   c.trend_rising = reader.number_in("trend_rising", 0.001, 100, c.trend_rising);
   c.quality_every_s = reader.number_in("quality_every_s", 0.1, 60, c.quality_every_s);
   c.max_skew_s = reader.number_in("max_skew_s", 0.1, 300, c.max_skew_s);
+  if (reader.has("model")) model_from_json(reader.object("model"), c);
   if (reader.has("voice_activity")) {
     JsonReader voice = reader.object("voice_activity");
     c.voice_activity = voice_activity_from_json(voice);
@@ -132,6 +139,7 @@ Json to_json(const CallConfig& c) {
           {"trend_rising", c.trend_rising},
           {"quality_every_s", c.quality_every_s},
           {"max_skew_s", c.max_skew_s},
+          {"model", {{"normalisation", c.running_normalisation ? "running" : "model"}, {"prior_s", c.prior_s}}},
           {"voice_activity", to_json(c.voice_activity)},
           {"states", std::move(states)}};
 }

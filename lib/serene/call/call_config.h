@@ -36,6 +36,11 @@ struct CallConfig {
   double quality_every_s = 2;
   double max_skew_s = 30;  // how far one leg may run ahead of the other
 
+  // Features standardised with mean and deviation of the customer's speech so far, blended with those of the model's
+  // training part as if these were prior_s seconds of speech before the call; false: with the training part's alone.
+  bool running_normalisation = false;
+  double prior_s = 10;
+
   VoiceActivityConfig voice_activity;
   // Empty: the model's labels with "neutral" and "calm" as one state, and usual weights (angry 1, disgust 0.8,
   // fearful 0.7, sad 0.6, boredom 0.3, surprised 0.2, others 0).

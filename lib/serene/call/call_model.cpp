@@ -11,8 +11,8 @@ namespace serene {
 
 CallModel::CallModel(Recognizer recognizer, CallConfig config, Playbook playbook)
     : recognizer_(std::move(recognizer)), config_(std::move(config)), playbook_(std::move(playbook)) {
-  const FeatureConfig& features = recognizer_.features();
-  if (!streamable(features)) {
+  for (const FeatureConfig& features : recognizer_.streams()) {
+    if (streamable(features)) continue;
     throw Error(ErrorCode::usage, "features", "the model's features cannot be computed from a live call")
         .expected("a preset of frames, mfcc or logmel, with top_db null")
         .got(features.preset)
@@ -25,16 +25,28 @@ CallModel::CallModel(Recognizer recognizer, CallConfig config, Playbook playbook
     });
     group_of_label_.push_back(static_cast<int>(group - states_.begin()));
   }
-  // A window that the graph cannot take must show here and never in a call.
-  const WindowFrames frames = window_frames(config_, features);
-  for (const Index n : {frames.least, frames.most}) {
-    with_context("window of " + std::to_string(n) + " frames", [&] {
-      recognizer_.inference().model().shapes({1, n, recognizer_.inference().model().input_channels()});
-    });
-  }
+  for (const RecognizerMember& m : recognizer_.members()) check_member(m);
   const std::vector<std::string> names = state_names();
   for (const Rule& rule : playbook_.rules) {
     if (!rule.states.empty()) state_weights(rule, names);
+  }
+}
+
+// A window that the graph cannot take must show here and never in a call.
+void CallModel::check_member(const RecognizerMember& m) const {
+  const WindowFrames frames = window_frames(config_, recognizer_.streams()[m.stream]);
+  for (const Index n : {frames.least, frames.most}) {
+    with_context("window of " + std::to_string(n) + " frames", [&] {
+      m.inference->model().shapes({1, n, m.inference->model().input_channels()});
+    });
+  }
+  const Normalizer& normalizer = m.checkpoint.normalizer;
+  const bool plain = std::all_of(normalizer.mean.begin(), normalizer.mean.end(), [](float v) { return v == 0; }) &&
+                     std::all_of(normalizer.scale.begin(), normalizer.scale.end(), [](float v) { return v == 1; });
+  if (config_.running_normalisation && plain) {
+    throw Error(ErrorCode::usage, "model.normalisation", "the model was trained on features that are not standardised")
+        .expected("model")
+        .got("running");
   }
 }
 

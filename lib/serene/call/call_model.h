@@ -27,6 +27,8 @@ class CallModel {
   const char* state_name(int state) const noexcept;
 
  private:
+  void check_member(const RecognizerMember& member) const;
+
   Recognizer recognizer_;
   CallConfig config_;
   Playbook playbook_;

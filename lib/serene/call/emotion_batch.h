@@ -1,5 +1,7 @@
 // Windows of features through the model, many at once: probabilities of the customer's states.
 //
+// An ensemble's members run one after the other on the same windows; their answers are mixed (recognizer.h).
+//
 //   session A ─ window ─┐
 //   session B ─ window ─┼─► run(): one pass of the model ─► each window's own place for its answer
 //   session C ─ window ─┘
@@ -9,10 +11,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "serene/call/call_model.h"
+#include "serene/call/speech_window.h"
 #include "serene/core/thread_pool.h"
 #include "serene/nn/executor.h"
 
@@ -32,27 +36,41 @@ class EmotionBatch {
   EmotionBatch(const CallModel& model, Index max_windows, int threads = 1);
 
   Index waiting() const noexcept { return static_cast<Index>(waiting_); }
-  // frames (1, n, F), normalised, n at most the longest window: copied. What `answer` points to must stay until run()
-  // or forget(). A full batch runs by itself.
-  void add(SeqView<const float> frames, const WindowAnswer& answer) noexcept;
+  // The window in every stream of the model, each at most as long as the longest: copied and standardised. What
+  // `answer` points to must stay until run() or forget(). A full batch runs by itself.
+  void add(std::span<const SpeechFrames> streams, const WindowAnswer& answer) noexcept;
   // Answers every window that waits. A model whose answer is not finite is taken to say nothing: all labels alike.
   void run() noexcept;
   // Answers that point into [begin, end) of bytes are not given any more.
   void forget(const void* begin, const void* end) noexcept;
 
-  std::int64_t passes() const noexcept { return passes_; }    // of the model
+  std::int64_t passes() const noexcept { return passes_; }    // of the model; all its members count as one
   std::int64_t windows() const noexcept { return windows_; }  // in all passes
   std::size_t bytes() const noexcept;                         // held, the shared weights not counted
 
  private:
-  void tell(std::span<const float> logits, const WindowAnswer& answer) noexcept;
+  // A member of the model at work.
+  struct Lane {
+    const RecognizerMember& member;
+    Index most_frames, channels;
+    double prior_frames;
+    Executor<float> executor;
+    std::vector<float> input;  // rows of most_frames * channels
+    std::vector<Index> lengths;
+    Normalizer running;          // scratch
+    std::vector<double> answer;  // scratch, in the member's own label order
+    SeqView<const float> logits;
+
+    Lane(const CallModel& model, const RecognizerMember& member, Index max_windows, ThreadPool& pool);
+    void take(const SpeechFrames& window, std::size_t row) noexcept;
+    void run(Index count) noexcept;
+  };
+
+  void tell(std::size_t row, const WindowAnswer& answer) noexcept;
 
   const CallModel& model_;
-  Index most_frames_, channels_;
   ThreadPool pool_;
-  Executor<float> executor_;
-  std::vector<float> input_;  // rows of most_frames_ * channels_
-  std::vector<Index> lengths_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<WindowAnswer> answers_;
   std::vector<double> labels_;
   std::size_t waiting_ = 0;

@@ -275,7 +275,7 @@ const char* action_name(EventAction action) noexcept {
 }
 
 EventNames event_names(const CallModel& model) {
-  const auto& notes = model.recognizer().checkpoint().notes;
+  const auto& notes = model.recognizer().notes();
   const auto name = notes.find("name");
   return {name == notes.end() ? std::string_view() : std::string_view(name->second), model.states(), model.playbook()};
 }

@@ -52,7 +52,7 @@ struct Session::Impl final : AdvisorSink {
   SessionOptions options;
   EventSink& sink;
   std::array<LegState, leg_count> legs;
-  SpeechWindow window;
+  SpeechWindows window;
   std::unique_ptr<EmotionBatch> own_batch;  // of one window: answers at once
   EmotionBatch& batch;
   std::int64_t windows = 0;
@@ -76,7 +76,7 @@ struct Session::Impl final : AdvisorSink {
         options(o),
         sink(s),
         legs{LegState(o.rate_hz[0], m.config()), LegState(o.agent_leg ? o.rate_hz[1] : 8000, m.config())},
-        window(m.config(), m.recognizer().features(), m.recognizer().checkpoint().normalizer, o.rate_hz[0]),
+        window(m.config(), m.recognizer().streams(), o.rate_hz[0]),
         own_batch(o.batch == nullptr ? std::make_unique<EmotionBatch>(m, 1) : nullptr),
         batch(o.batch == nullptr ? *own_batch : *o.batch),
         results(static_cast<std::size_t>(skew_blocks(m.config()) + 1)),

@@ -75,11 +75,11 @@ void LiveResampler::reset() noexcept {
   if (converter_ != nullptr) src_reset(converter_->state);
 }
 
-SpeechWindow::SpeechWindow(const CallConfig& config, const FeatureConfig& features, const Normalizer& normalizer,
-                           int rate_hz)
+SpeechWindow::SpeechWindow(const CallConfig& config, const FeatureConfig& features, int rate_hz)
     : resampler_(rate_hz, features.rate_hz, rate_hz * block_ms / 1000),
       stream_(features),
-      normalizer_(normalizer),
+      statistics_(stream_.dim()),
+      running_(config.running_normalisation),
       dim_(stream_.dim()),
       most_(window_frames(config, features).most),
       least_(window_frames(config, features).least),
@@ -98,12 +98,14 @@ void SpeechWindow::reset() noexcept {
   stream_.reset();
   next_ = count_ = recent_next_ = recent_count_ = 0;
   since_window_ = quiet_ = 0;
+  statistics_.reset();
   // Features are personal data too.
   std::fill(ring_.begin(), ring_.end(), 0.0f);
   std::fill(recent_.begin(), recent_.end(), 0.0f);
 }
 
 void SpeechWindow::keep(const float* frame) noexcept {
+  if (running_) statistics_.add(frame);
   std::copy_n(frame, dim_, ring_.data() + next_ * dim_);
   std::copy_n(frame, dim_, ring_.data() + (most_ + next_) * dim_);
   next_ = (next_ + 1) % most_;
@@ -120,7 +122,6 @@ void SpeechWindow::keep_onset(int blocks) noexcept {
 void SpeechWindow::pass_frames(const LegBlock& block) noexcept {
   while (stream_.pop(frame_.data())) {
     if (block.lost) continue;
-    normalizer_.apply(frame_.data(), 1);
     if (block.speech) {
       keep(frame_.data());
       continue;
@@ -131,15 +132,7 @@ void SpeechWindow::pass_frames(const LegBlock& block) noexcept {
   }
 }
 
-bool SpeechWindow::due(const LegBlock& block) noexcept {
-  if (!block.speech) return false;
-  since_window_ += (block.lost ? 0 : 1) + block.onset_blocks;
-  if (since_window_ < hop_blocks_ || count_ < least_) return false;
-  since_window_ = 0;
-  return true;
-}
-
-bool SpeechWindow::push(std::span<const float> samples, LegBlock& block) noexcept {
+void SpeechWindow::push(std::span<const float> samples, LegBlock& block) noexcept {
   quiet_ = block.speech ? 0 : std::min(quiet_ + 1, forget_blocks_ + 1);
   block.forgotten = quiet_ == forget_blocks_;
   if (block.forgotten) count_ = next_ = since_window_ = 0;
@@ -149,14 +142,42 @@ bool SpeechWindow::push(std::span<const float> samples, LegBlock& block) noexcep
     sound = sound.subspan(static_cast<std::size_t>(stream_.push(sound)));
     pass_frames(block);
   } while (!sound.empty());
-  return due(block);
+  speech_ = block.speech;
+  if (speech_) since_window_ += (block.lost ? 0 : 1) + block.onset_blocks;
 }
 
-SeqView<const float> SpeechWindow::frames() const noexcept {
+SpeechFrames SpeechWindow::frames() const noexcept {
   const Index first = (next_ - count_ + most_) % most_;
-  return {ring_.data() + first * dim_, {1, count_, dim_}, nullptr};
+  return {{ring_.data() + first * dim_, {1, count_, dim_}, nullptr}, running_ ? &statistics_ : nullptr};
 }
 
 std::int64_t SpeechWindow::window_ms() const noexcept { return std::llround(static_cast<double>(count_) * frame_ms_); }
+
+SpeechWindows::SpeechWindows(const CallConfig& config, std::span<const FeatureConfig> streams, int rate_hz)
+    : frames_(streams.size()) {
+  for (const FeatureConfig& features : streams) {
+    windows_.push_back(std::make_unique<SpeechWindow>(config, features, rate_hz));
+  }
+}
+
+bool SpeechWindows::push(std::span<const float> samples, LegBlock& block) noexcept {
+  bool due = true;
+  for (const auto& window : windows_) {
+    window->push(samples, block);
+    due = due && window->due();
+  }
+  if (!due) return false;
+  for (const auto& window : windows_) window->start_hop();
+  return true;
+}
+
+void SpeechWindows::reset() noexcept {
+  for (const auto& window : windows_) window->reset();
+}
+
+std::span<const SpeechFrames> SpeechWindows::frames() noexcept {
+  for (std::size_t i = 0; i < windows_.size(); ++i) frames_[i] = windows_[i]->frames();
+  return frames_;
+}
 
 }  // namespace serene

@@ -4,7 +4,8 @@
 // Form: safetensors. Tensors "conv1.kernel", ... (F32, Keras layouts), "normalizer.mean", "normalizer.scale",
 // "example.<i>.features" (F32) and "example.<i>.probabilities" (F64), and, for resuming, "state.<name>" (F32).
 // Metadata: format, sha256 (of all the rest) and the JSON texts model, features, head (labels, input_channels,
-// max_frames, temperature), notes, state.
+// max_frames, temperature and, where they differ from the usual, windows, uncertain_below, standardised), notes, state.
+// Several models in one file: ensemble.h.
 #pragma once
 
 #include <map>
@@ -14,6 +15,7 @@
 
 #include "serene/audio/normalizer.h"
 #include "serene/core/json.h"
+#include "serene/io/clip_windows.h"
 #include "serene/nn/inference_model.h"
 #include "serene/nn/model.h"
 
@@ -32,15 +34,20 @@ struct Checkpoint {
   Index input_channels = 0;         // F
   std::vector<std::string> labels;  // class i is labels[i]
   Normalizer normalizer;
-  Index max_frames = 0;       // longer clips are cut to their middle; 0: never
-  double temperature = 1;     // probabilities = softmax(logits / temperature)
-  std::vector<float> params;  // flat, in the layout of the model
+  Index max_frames = 0;                      // longer clips are cut to windows of so many frames; 0: never
+  LongClips long_clips = LongClips::middle;  // which windows
+  double temperature = 1;                    // probabilities = softmax(logits / temperature)
+  double uncertain_below = 0;  // an answer whose best probability is less is better called uncertain; 0: none is
+  bool per_speaker = false;    // trained on features standardised per speaker; the normaliser is that of all of them
+  std::vector<float> params;   // flat, in the layout of the model
   std::vector<CheckpointExample> examples;
   std::map<std::string, std::string> notes;  // name, protocol, seed, licence of the data, intended use, version, ...
 
   // Only in a training run's "last": everything that a resumed run needs.
   std::map<std::string, std::vector<float>> state;
   Json state_json;
+
+  ClipCut cut() const noexcept { return {max_frames, long_clips}; }
 };
 
 struct CheckpointOptions {
@@ -62,9 +69,9 @@ std::vector<double> probabilities_of(std::span<const float> logits, double tempe
 void probabilities_of(std::span<const float> logits, double temperature, std::span<double> out) noexcept;
 
 // Probabilities of one clip: (frames, F) features, not normalised. `inference` is made of the checkpoint's model and
-// weights; of the checkpoint, labels, normaliser, max_frames and temperature are read. Deterministic; for many clips
-// use an Executor. Thread-safe. Throws Error when the size is wrong, a pass would take more than 4 GiB, or the answer
-// is not finite.
+// weights; of the checkpoint, labels, normaliser, max_frames, long_clips and temperature are read. Deterministic; for
+// many clips use an Executor. Thread-safe. Throws Error when the size is wrong, a pass would take more than 4 GiB, or
+// the answer is not finite.
 std::vector<double> classify(const Checkpoint& checkpoint, const InferenceModel<float>& inference, Index frames,
                              std::span<const float> features);
 // The same for a single question: folds and packs the checkpoint's weights first. model: build_model_of(checkpoint).

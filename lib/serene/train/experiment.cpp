@@ -6,6 +6,7 @@
 #include "serene/core/sha256.h"
 #include "serene/data/corpora.h"
 #include "serene/data/locate.h"
+#include "serene/data/votes.h"
 #include "serene/eval/calibration.h"
 #include "serene/nn/model_builder.h"
 #include "serene/train/leaky.h"
@@ -65,6 +66,30 @@ std::string data_sum(const FeatureSet& features) {
 
 Index classes_of(const FeatureSet& features) { return static_cast<Index>(features.manifest.labels.size()); }
 
+void take_votes(Manifest& manifest, const std::string& path) {
+  with_context("data.votes", [&] {
+    if (add_votes(manifest, read_votes(path)) == 0) {
+      throw Error(ErrorCode::input, path, "names no clip of " + manifest.name);
+    }
+  });
+}
+
+Dataset standardised(const FeatureSet& features, const Split& split, const RunConfig& config,
+                     const SourceModel* source) {
+  if (!config.train.transfer.init_normalizer) return Dataset(features, split.train, standardise_of(config.normalize));
+  return with_context("train.init_normalizer", [&] { return Dataset(features, source->checkpoint.normalizer); });
+}
+
+// The recordings of the training part, to be changed each epoch; nullptr where the config changes none.
+std::unique_ptr<WaveAugment> wave_augment_of(const RunConfig& config, const FeatureSet& features, const Split& split,
+                                             ThreadPool& pool) {
+  const WaveAugmentConfig& wave = config.data.augment.wave;
+  if (!wave.active() || split.train.empty()) return nullptr;
+  WaveStore store =
+      load_waves(features.manifest, split.train, features.config, wave.trim_first, features.cache_dir, pool);
+  return std::make_unique<WaveAugment>(wave, std::move(store), split.train);
+}
+
 // Distinct speakers of these clips, sorted, with spaces between.
 std::string speaker_list(const Manifest& manifest, std::span<const std::size_t> clips) {
   std::string text;
@@ -82,14 +107,24 @@ FeatureConfig feature_config_of(const RunConfig& config) {
 }
 
 Standardise standardise_of(Normalize normalize) {
+  if (normalize == Normalize::speaker) return Standardise::per_speaker;
   return normalize == Normalize::channel ? Standardise::global : Standardise::none;
+}
+
+std::string title_of(const RunConfig& config) {
+  return config.name + (config.normalize == Normalize::speaker ? per_speaker_title : "");
 }
 
 FeatureSet load_corpus_features(const RunConfig& config, const std::string& data_path, const std::string& cache_dir,
                                 ThreadPool& pool, const DataProgress& progress) {
   const FeatureConfig features = feature_config_of(config);
   check(config.data.augment, features);  // before any clip is read
-  const Manifest manifest = manifest_of(config, data_path);
+  if (config.split.protocol == kaggle_leaky && config.data.augment.wave.active()) {
+    throw Error(ErrorCode::usage, "data.augment.wave", "kaggle-leaky makes its own copies of the recordings")
+        .hint("leave the section out");
+  }
+  Manifest manifest = manifest_of(config, data_path);
+  if (!config.data.votes.empty()) take_votes(manifest, config.data.votes);
   if (config.split.protocol == kaggle_leaky)
     return augmented_rows(manifest, features, config.split.seed, pool, progress);
   return load_features(manifest, features, cache_dir.empty() ? config.data.cache_dir : cache_dir, pool, progress);
@@ -113,9 +148,22 @@ Experiment::Experiment(const RunConfig& config, const FeatureSet& features, cons
       features_(features),
       split_(split),
       pool_(pool),
-      dataset_(features, split.train, standardise_of(config.normalize)),
+      source_(open_source(config.train.transfer)),
+      dataset_(standardised(features, split, config, source_.get())),
       model_(build_model<float>(config.model, features.dim, classes_of(features))),
-      trainer_(model_, dataset_, split_, config_, pool_) {}
+      wave_(wave_augment_of(config_, features_, split_, pool_)),
+      trainer_(model_, dataset_, split_, config_, pool_, wave_.get()) {
+  if (source_ == nullptr) return;
+  refuse_known_voices(*source_, features.manifest, split);
+  remarks_.push_back(trainer_.start_from(*source_));
+  if (source_->checkpoint.features != to_json(features.config)) {
+    remarks_.push_back("the features of " + printable(source_->path) + " are others than this run's");
+  }
+  if (voices_of(*source_).empty()) {
+    remarks_.push_back(printable(source_->path) +
+                       " does not say which speakers made it: they may be among those tested");
+  }
+}
 
 std::vector<Prediction> make_predictions(const Dataset& dataset, std::span<const std::size_t> clips,
                                          std::span<const float> logits, double temperature) {
@@ -131,13 +179,20 @@ std::vector<Prediction> make_predictions(const Dataset& dataset, std::span<const
 }
 
 std::vector<Prediction> Experiment::predict(std::span<const std::size_t> clips, double temperature) {
-  Predictor predictor(model_, dataset_, config_.data.max_frames, pool_);
-  return make_predictions(dataset_, clips, predictor.logits(trainer_.final_params(), clips), temperature);
+  Predictor predictor(model_, dataset_, {config_.data.max_frames, config_.data.long_clips}, pool_);
+  auto all = make_predictions(dataset_, clips, predictor.logits(trainer_.final_params(), clips), temperature);
+  restrict_to_corpus(all, clips, CorpusLabels(dataset_, config_.train.targets.label_sets));
+  return all;
 }
 
 double Experiment::fit_temperature() {
   if (split_.validation.empty()) return 1;
   return serene::fit_temperature(predict(split_.validation)).temperature;
+}
+
+double Experiment::choose_threshold(double temperature) {
+  if (split_.validation.empty() || config_.train.uncertain_share <= 0) return 0;
+  return threshold_for_coverage(predict(split_.validation, temperature), 1 - config_.train.uncertain_share);
 }
 
 Checkpoint Experiment::describe() const {
@@ -147,6 +202,8 @@ Checkpoint Experiment::describe() const {
   c.input_channels = features_.dim;
   c.labels = dataset_.label_names();
   c.max_frames = config_.data.max_frames;
+  c.long_clips = config_.data.long_clips;
+  c.per_speaker = config_.normalize == Normalize::speaker;
   c.normalizer = dataset_.normalizer();
   c.notes = {{"name", config_.name},
              {"version", SERENE_VERSION},
@@ -159,6 +216,12 @@ Checkpoint Experiment::describe() const {
              {"data_sha256", data_sum(features_)},
              {"data_licence", licence_of(features_.manifest)},
              {"intended_use", "customer speech only; never for decisions about people"}};
+  if (source_ != nullptr) {
+    std::string voices;
+    for (const std::string& speaker : voices_of(*source_)) voices += (voices.empty() ? "" : " ") + speaker;
+    c.notes["init_sha256"] = source_->sha256;
+    c.notes["init_speakers"] = voices;
+  }
   // Who was heard, so that a later user of the model can pick voices it does not know.
   if (!leaky() && keeps_speakers_apart(split_.protocol)) {
     c.notes["train_speakers"] = speaker_list(features_.manifest, split_.train);
@@ -168,9 +231,10 @@ Checkpoint Experiment::describe() const {
   return c;
 }
 
-Checkpoint Experiment::checkpoint(double temperature) {
+Checkpoint Experiment::checkpoint(double temperature, double uncertain_below) {
   Checkpoint c = describe();
   c.temperature = temperature;
+  c.uncertain_below = uncertain_below;
   c.params.assign(trainer_.final_params().begin(), trainer_.final_params().end());
   const auto& pool_of_examples = split_.validation.empty() ? split_.train : split_.validation;
   const InferenceModel<float> inference(model_, c.params);

@@ -10,9 +10,11 @@
 #include "serene/data/dataset.h"
 #include "serene/data/feature_cache.h"
 #include "serene/data/splits.h"
+#include "serene/data/wave_augment.h"
 #include "serene/eval/evaluation.h"
 #include "serene/train/run_config.h"
 #include "serene/train/trainer.h"
+#include "serene/train/transfer.h"
 
 namespace serene {
 
@@ -32,7 +34,13 @@ std::vector<Split> splits_of(const RunConfig& config, const FeatureSet& features
 
 Standardise standardise_of(Normalize normalize);
 
-// One training run in memory. Keeps references: everything given must outlive it.
+// Name of the run for headings of results: says so when features are standardised per speaker, since that takes
+// unlabelled speech of the test speakers.
+std::string title_of(const RunConfig& config);
+inline constexpr const char* per_speaker_title = " (standardised per speaker)";
+
+// One training run in memory. Keeps references: everything given must outlive it. With data.augment.wave the recordings
+// of the training part are read too, from the features' cache where they are kept.
 class Experiment {
  public:
   Experiment(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool);
@@ -43,15 +51,20 @@ class Experiment {
   const RunConfig& config() const noexcept { return config_; }
   Trainer& trainer() noexcept { return trainer_; }
   const Trainer& trainer() const noexcept { return trainer_; }
+  // Lines for the user about how the run starts; empty as a rule.
+  const std::vector<std::string>& remarks() const noexcept { return remarks_; }
   bool leaky() const { return split_.protocol == kaggle_leaky; }
 
-  // Predictions of the final weights for clips, each with this temperature.
+  // Predictions of the final weights for clips, each with this temperature; with masked label sets among the labels of
+  // the clip's corpus.
   std::vector<Prediction> predict(std::span<const std::size_t> clips, double temperature = 1);
   // Temperature of the final weights, fitted on the validation part; 1 without one.
   double fit_temperature();
+  // The certainty that all but train.uncertain_share of the validation clips reach at this temperature; 0 without them.
+  double choose_threshold(double temperature);
 
-  // The model as it stands: final weights, temperature, a few validation clips as examples.
-  Checkpoint checkpoint(double temperature);
+  // The model as it stands: final weights, temperature, threshold, a few validation clips as examples.
+  Checkpoint checkpoint(double temperature, double uncertain_below = 0);
   // The run as it stands, to be resumed: present weights and the trainer's state.
   Checkpoint resumable() const;
 
@@ -62,9 +75,12 @@ class Experiment {
   const FeatureSet& features_;
   const Split& split_;
   ThreadPool& pool_;
+  std::unique_ptr<const SourceModel> source_;  // of train.init_from
   Dataset dataset_;
   Model<float> model_;
+  std::unique_ptr<WaveAugment> wave_;  // with data.augment.wave
   Trainer trainer_;
+  std::vector<std::string> remarks_;
 };
 
 // Predictions with speaker, sex and truth for clips whose logits, row-major (clips, classes), are given.

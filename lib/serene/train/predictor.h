@@ -1,5 +1,5 @@
 // A model's answers for many clips of a dataset: batched, parallel, the same bits for any batch size and number of
-// threads.
+// threads. A clip that is too long is cut to its middle, or to windows that vote (io/clip_windows.h).
 #pragma once
 
 #include <cstddef>
@@ -7,19 +7,19 @@
 #include <vector>
 
 #include "serene/core/thread_pool.h"
-#include "serene/data/batcher.h"
+#include "serene/data/dataset.h"
+#include "serene/io/clip_windows.h"
 #include "serene/nn/inference_model.h"
 
 namespace serene {
 
 class Predictor {
  public:
-  // max_frames: longer clips are cut to their middle; 0 takes clips whole. Everything referred to must outlive the
-  // predictor. Throws Error(usage) when the model cannot take the clips.
-  Predictor(const Model<float>& model, const Dataset& dataset, Index max_frames, ThreadPool& pool,
-            Index batch_size = 32);
+  // Everything referred to must outlive the predictor. Throws Error(usage) when the model cannot take the clips.
+  Predictor(const Model<float>& model, const Dataset& dataset, ClipCut cut, ThreadPool& pool, Index batch_size = 32);
 
-  // Logits, row-major (clips, classes), in the order of `clips`. The model is folded and packed once a call.
+  // Logits, row-major (clips, classes), in the order of `clips`; of a clip with several windows their mean. The model
+  // is folded and packed once a call.
   std::vector<float> logits(std::span<const float> params, std::span<const std::size_t> clips);
   // The same for a model that is packed already, in any precision.
   std::vector<float> logits(const InferenceModel<float>& inference, std::span<const std::size_t> clips);
@@ -27,9 +27,16 @@ class Predictor {
   std::size_t bytes() const noexcept { return bytes_; }  // memory that a call takes while it lasts
 
  private:
+  struct Window {
+    std::size_t clip;
+    Index first, frames;
+  };
+  Shape fill(std::span<const Window> batch, float* data, Index* lengths) const noexcept;
+
   const Model<float>& model_;
   const Dataset& dataset_;
-  BatcherConfig batches_;
+  ClipCut cut_;
+  Index batch_size_;
   ThreadPool& pool_;
   Index time_;  // frames of the longest clip, as cut
   std::size_t bytes_;

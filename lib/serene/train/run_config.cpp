@@ -19,15 +19,23 @@ JsonReader section(JsonReader& r, const std::string& key) {
   return JsonReader(empty, r.path_of(key));
 }
 
+const std::vector<std::string> balances = {"none", "class", "corpus", "class_and_corpus"};
+
 DataConfig data_from_json(JsonReader r) {
   DataConfig c;
   c.manifest = r.text("manifest", "");
   c.corpus = r.text("corpus", c.manifest.empty() ? c.corpus : "");
   c.root = r.text("root", "");
   c.cache_dir = r.text("cache_dir", "");
+  c.votes = r.text("votes", "");
   c.max_frames = r.integer_in("max_frames", 0, most, c.max_frames);
   c.random_crop = r.choice("crop", {"random", "center"}, c.random_crop ? "random" : "center") == "random";
+  const std::string long_clips = r.choice("long_clips", {"middle", "vote"}, to_string(c.long_clips));
+  c.long_clips = long_clips == "vote" ? LongClips::vote : LongClips::middle;
   c.augment = feature_augment_from_json(section(r, "augment"));
+  const std::string balance = r.choice("balance", balances, balances[0]);
+  c.balance = static_cast<Balance>(std::find(balances.begin(), balances.end(), balance) - balances.begin());
+  c.epoch_clips = r.integer_in("epoch_clips", 0, most, c.epoch_clips);
   r.finish();
   if (c.corpus.empty() && c.manifest.empty()) throw r.error("corpus", "empty, and there is no manifest either");
   if (!c.corpus.empty() && !c.manifest.empty()) {
@@ -42,9 +50,13 @@ Json to_json(const DataConfig& c) {
   j["manifest"] = c.manifest;
   j["root"] = c.root;
   j["cache_dir"] = c.cache_dir;
+  j["votes"] = c.votes;
   j["max_frames"] = c.max_frames;
   j["crop"] = c.random_crop ? "random" : "center";
+  j["long_clips"] = to_string(c.long_clips);
   j["augment"] = to_json(c.augment);
+  j["balance"] = balances[static_cast<std::size_t>(c.balance)];
+  j["epoch_clips"] = c.epoch_clips;
   return j;
 }
 
@@ -149,11 +161,15 @@ TrainConfig train_from_json(JsonReader r) {
   c.shard_size = r.integer_in("shard_size", 1, 1 << 20, c.shard_size);
   c.bucket_by_length = r.boolean("bucket_by_length", c.bucket_by_length);
   c.precision = training_precision(r);
+  c.uncertain_share = r.number_in("uncertain_share", 0, 0.9, c.uncertain_share);
   c.select_best_by = monitor_from_string(r.choice("select_best_by", monitor_names(), to_string(c.select_best_by)));
   c.optimizer = optimizer_from_json(section(r, "optimizer"));
   c.schedule = schedule_from_json(section(r, "schedule"));
   c.early_stopping = early_stopping_from_json(section(r, "early_stopping"));
   c.loss = loss_from_json(section(r, "loss"));
+  c.averaging = averaging_from_json(section(r, "averaging"));
+  c.targets = target_config_from_json(r);
+  c.transfer = transfer_config_from_json(r);
   r.finish();
   return c;
 }
@@ -165,11 +181,15 @@ Json to_json(const TrainConfig& c) {
   j["shard_size"] = c.shard_size;
   j["bucket_by_length"] = c.bucket_by_length;
   j["precision"] = precision_name(c.precision);
+  j["uncertain_share"] = c.uncertain_share;
   j["select_best_by"] = to_string(c.select_best_by);
   j["optimizer"] = to_json(c.optimizer);
   j["schedule"] = to_json(c.schedule);
   j["early_stopping"] = to_json(c.early_stopping);
   j["loss"] = to_json(c.loss);
+  j["averaging"] = to_json(c.averaging);
+  add_to_json(c.targets, j);
+  add_to_json(c.transfer, j);
   return j;
 }
 
@@ -234,9 +254,15 @@ RunConfig run_config_from_json(const Json& config) {
     r.object("features");  // throws when it is not an object
     c.features = r.raw("features");
   }
-  c.normalize = r.choice("normalize", {"channel", "none"}, "channel") == "none" ? Normalize::none : Normalize::channel;
+  const std::string normalize = r.choice("normalize", {"channel", "speaker", "none"}, "channel");
+  c.normalize = normalize == "none"      ? Normalize::none
+                : normalize == "speaker" ? Normalize::speaker
+                                         : Normalize::channel;
   c.split = split_from_json(section(r, "split"));
   c.train = train_from_json(section(r, "train"));
+  if (c.train.transfer.init_normalizer && c.normalize != Normalize::channel) {
+    throw r.error("train.init_normalizer", "stands beside another way to normalize").expected("normalize channel");
+  }
   const std::size_t weights = c.train.loss.weights.size();
   if (weights > 0 && !c.labels.empty() && weights != c.labels.size()) {
     throw r.error("train.loss.class_weights", "not one weight for each label")
@@ -255,7 +281,7 @@ Json to_json(const RunConfig& c) {
   j["labels"] = c.labels;
   j["data"] = to_json(c.data);
   j["features"] = c.features;
-  j["normalize"] = c.normalize == Normalize::none ? "none" : "channel";
+  j["normalize"] = c.normalize == Normalize::none ? "none" : c.normalize == Normalize::speaker ? "speaker" : "channel";
   j["split"] = to_json(c.split);
   j["model"] = c.model;
   j["train"] = to_json(c.train);

@@ -8,9 +8,14 @@
 
 #include "serene/core/gemm.h"
 #include "serene/core/json.h"
+#include "serene/data/batcher.h"
 #include "serene/data/feature_augment.h"
+#include "serene/io/clip_windows.h"
 #include "serene/train/optimizer.h"
 #include "serene/train/schedule.h"
+#include "serene/train/target_config.h"
+#include "serene/train/transfer.h"
+#include "serene/train/weight_average.h"
 
 namespace serene {
 
@@ -20,14 +25,19 @@ struct DataConfig {
   std::string manifest;            // JSONL or CSV file instead of a corpus
   std::string root;                // folder of the recordings; "" = search
   std::string cache_dir;           // folder of cached features; "" = the usual cache folder of the user
+  std::string votes;               // CSV of listeners' votes, see data/votes.h; "" = that of the corpus
   std::int64_t max_frames = 0;     // longest clip in feature frames, longer ones are cut; 0 = whole clips
   bool random_crop =
       true;  // "crop": "random" cuts training clips at a place drawn anew each epoch, "center" in the middle
-  FeatureAugmentConfig augment;  // of the training part
+  LongClips long_clips = LongClips::middle;  // how validation and test clips beyond max_frames are cut
+  FeatureAugmentConfig augment;              // of the training part
+  Balance balance = Balance::none;           // which groups an epoch takes equally many clips of
+  std::int64_t epoch_clips = 0;              // clips of an epoch; 0 = as many as the training part has
 };
 
-// Standardise each feature channel with mean and deviation of the training part, or not at all.
-enum class Normalize { channel, none };
+// Standardise each feature channel with mean and deviation of the training part, of each speaker's own clips without
+// their labels, or not at all.
+enum class Normalize { channel, speaker, none };
 
 // Who trains, who validates, who tests.
 struct SplitConfig {
@@ -62,11 +72,15 @@ struct TrainConfig {
   // Of the products of a training step: full or bf16. Weights, optimizer, normalisation and loss are float32 either
   // way, and so are validation and test.
   Precision precision = Precision::full;
+  double uncertain_share = 0.1;  // of the validation clips that a finished model may call uncertain
   Monitor select_best_by = Monitor::val_loss;  // which epoch's weights become the checkpoint `best`
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
   EarlyStoppingConfig early_stopping;
   LossConfig loss;
+  AveragingConfig averaging;
+  TargetConfig targets;
+  TransferConfig transfer;
 };
 
 struct RunConfig {

@@ -9,7 +9,7 @@
 namespace serene {
 namespace {
 
-BatcherConfig training_batches(const RunConfig& c) {
+BatcherConfig training_batches(const RunConfig& c, const WaveAugment* wave) {
   BatcherConfig b;
   b.batch_size = c.train.batch_size;
   b.max_frames = c.data.max_frames;
@@ -18,6 +18,9 @@ BatcherConfig training_batches(const RunConfig& c) {
   b.bucket = c.train.bucket_by_length;
   b.seed = c.seed;
   b.augment = c.data.augment;
+  b.balance = c.data.balance;
+  b.epoch_clips = c.data.epoch_clips;
+  b.overlay = wave != nullptr ? &wave->overlay() : nullptr;
   return b;
 }
 
@@ -39,6 +42,15 @@ ClassificationLoss make_loss(const LossConfig& c, const Dataset& dataset, const 
   if (c.class_weights == ClassWeights::balanced) o.class_weights = dataset.balanced_class_weights(split.train);
   if (c.class_weights == ClassWeights::given) o.class_weights = c.weights;
   return ClassificationLoss(std::move(o), static_cast<Index>(classes));
+}
+
+// The first of the largest allowed values.
+std::size_t largest(std::span<const float> row, std::span<const std::uint8_t> allowed) {
+  std::size_t best = row.size();
+  for (std::size_t k = 0; k < row.size(); ++k) {
+    if (allowed[k] != 0 && (best == row.size() || row[k] > row[best])) best = k;
+  }
+  return best;
 }
 
 void take(const Checkpoint& c, const std::string& name, std::span<float> into) {
@@ -86,19 +98,24 @@ EpochRecord epoch_record_from_json(const Json& json, const std::string& where) {
 }
 
 Trainer::Trainer(const Model<float>& model, const Dataset& dataset, const Split& split, const RunConfig& config,
-                 ThreadPool& pool)
+                 ThreadPool& pool, WaveAugment* wave)
     : model_(model),
       dataset_(dataset),
       split_(split),
       config_(config),
       pool_(pool),
-      batches_(dataset, split.train, training_batches(config)),
-      predictor_(model, dataset, config.data.max_frames, pool),
+      wave_(wave),
+      batches_(dataset, split.train, training_batches(config, wave)),
+      batch_targets_(dataset, split.train, config.train.targets, config.seed, batches_.max_shape()),
+      predictor_(model, dataset, {config.data.max_frames, config.data.long_clips}, pool),
       loss_(make_loss(config.train.loss, dataset, split)),
-      optimizer_(config.train.optimizer, model.layout()),
+      frozen_(model, config.train.transfer.freeze),
+      optimizer_(config.train.optimizer, layout_with_frozen(model, config.train.transfer.freeze)),
       schedule_(config.train.schedule, config.train.optimizer.learning_rate, batches_.batches(), config.train.epochs),
       stopping_(config.train.early_stopping),
-      best_(best_rule(config.train)) {
+      best_(best_rule(config.train)),
+      average_(config.train.averaging, static_cast<std::size_t>(model.layout().size),
+               batches_.batches() * config.train.epochs) {
   const Shape most = batches_.max_shape();
   ExecutorOptions options;
   options.mode = Mode::training;
@@ -110,26 +127,39 @@ Trainer::Trainer(const Model<float>& model, const Dataset& dataset, const Split&
   dlogits_.resize(static_cast<std::size_t>(most.batch * model.output_channels()));
   lengths_.resize(static_cast<std::size_t>(most.batch));
   labels_.resize(static_cast<std::size_t>(most.batch));
-  targets_.resize(static_cast<std::size_t>(most.batch));
   params_.assign(static_cast<std::size_t>(model.layout().size), 0.0f);
   initialize<float>(model.layout(), config.seed, params_.data());
 }
 
+std::string Trainer::start_from(const SourceModel& source) {
+  source_sha256_ = source.sha256;
+  return take_weights(source, model_, dataset_.label_names(), params_.data());
+}
+
+void Trainer::commit_statistics() {
+  frozen_.keep(params_.data());
+  executor_->commit(params_);
+  frozen_.put_back(params_.data());
+}
+
 Trainer::StepResult Trainer::step(Index batch, double learning_rate) {
   const Shape shape = batches_.fill<float>(batch, {input_.data(), lengths_.data(), labels_.data(), nullptr});
+  const auto targets = batch_targets_.prepare({batches_.batch_clips(batch), static_cast<std::uint64_t>(history_.size()),
+                                               shape, input_.data(), lengths_.data(), labels_.data()},
+                                              pool_);
   const auto step_number = static_cast<std::uint64_t>(optimizer_.steps());
   const auto logits = executor_->forward(params_, {input_.data(), shape, lengths_.data()}, config_.seed, step_number);
   StepResult r;
   r.clips = shape.batch;
-  std::copy_n(labels_.begin(), shape.batch, targets_.begin());
-  const Targets<float> targets{.labels = targets_.data()};
   const double divisor = loss_.divisor(shape.batch, targets);
   r.loss_sum =
       divisor * loss_.run(shape.batch, logits.data, targets, divisor, LossOutputs<float>{.gradient = dlogits_.data()});
   const Index classes = model_.output_channels();
   for (Index b = 0; b < shape.batch; ++b) {
-    const float* row = logits.data + b * classes;
-    r.correct += std::max_element(row, row + classes) - row == labels_[static_cast<std::size_t>(b)];
+    const std::size_t clip = batches_.batch_clips(batch)[static_cast<std::size_t>(b)];
+    const auto allowed = batch_targets_.corpus_labels().allowed(clip);
+    const std::span<const float> row(logits.data + b * classes, allowed.size());
+    r.correct += static_cast<int>(largest(row, allowed)) == labels_[static_cast<std::size_t>(b)];
   }
   const std::string place = "epoch " + std::to_string(history_.size() + 1) + ", step " + std::to_string(batch + 1);
   if (!std::isfinite(r.loss_sum)) {
@@ -142,14 +172,17 @@ Trainer::StepResult Trainer::step(Index batch, double learning_rate) {
     throw Error(ErrorCode::divergence, place, "the gradient is not finite")
         .hint("lower train.optimizer.learning_rate or set clip_norm");
   }
-  executor_->commit(params_);
+  commit_statistics();
+  average_.update(static_cast<std::int64_t>(step_number), params_, pool_);
   return r;
 }
 
 const EpochRecord& Trainer::run_epoch(const OnStep& on_step) {
   EpochRecord record;
   record.epoch = static_cast<Index>(history_.size());
-  batches_.start_epoch(static_cast<std::uint64_t>(record.epoch));
+  const auto epoch = static_cast<std::uint64_t>(record.epoch);
+  if (wave_ != nullptr) wave_->render_epoch(config_.seed, epoch, batches_.clips_of_epoch(epoch), pool_);
+  batches_.start_epoch(epoch);
   const Index steps = batches_.batches();
   double loss = 0, norm = 0;
   Index correct = 0, clips = 0;
@@ -166,7 +199,7 @@ const EpochRecord& Trainer::run_epoch(const OnStep& on_step) {
   record.gradient_norm = norm / static_cast<double>(steps);
   validate(record);
   record.best = best_.update(record.epoch, monitored(record, config_.train.select_best_by));
-  if (record.best) best_params_ = params_;
+  if (record.best) best_params_.assign(current_params().begin(), current_params().end());
   schedule_.end_epoch(monitored(record, schedule_.monitor()));
   stopping_.update(record.epoch, monitored(record, config_.train.early_stopping.monitor));
   history_.push_back(record);
@@ -180,19 +213,22 @@ bool Trainer::finished() const {
 void Trainer::validate(EpochRecord& record) {
   record.val_loss = record.val_accuracy = record.val_uar = std::numeric_limits<double>::quiet_NaN();
   if (split_.validation.empty()) return;
-  const auto logits = predictor_.logits(params_, split_.validation);
+  const auto logits = predictor_.logits(current_params(), split_.validation);
   const auto classes = static_cast<std::size_t>(model_.output_channels());
   std::vector<double> right(classes), seen(classes);
   double loss = 0;
   for (std::size_t i = 0; i < split_.validation.size(); ++i) {
     const std::span<const float> row(logits.data() + i * classes, classes);
     const auto truth = static_cast<std::size_t>(dataset_.label(split_.validation[i]));
-    const double top = *std::max_element(row.begin(), row.end());
+    const auto allowed = batch_targets_.corpus_labels().allowed(split_.validation[i]);
+    const std::size_t answer = largest(row, allowed);
+    const double top = row[answer];
     double sum = 0;
-    for (const float z : row) sum += std::exp(static_cast<double>(z) - top);
+    for (std::size_t k = 0; k < classes; ++k)
+      sum += allowed[k] != 0 ? std::exp(static_cast<double>(row[k]) - top) : 0.0;
     loss -= static_cast<double>(row[truth]) - top - std::log(sum);
     seen[truth] += 1;
-    right[truth] += static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin()) == truth;
+    right[truth] += answer == truth;
   }
   double recalls = 0, present = 0, correct = 0;
   for (std::size_t k = 0; k < classes; ++k) {
@@ -213,11 +249,13 @@ double Trainer::monitored(const EpochRecord& r, Monitor monitor) const {
 
 std::span<const float> Trainer::final_params() const noexcept {
   if (config_.train.early_stopping.restore_best && !best_params_.empty()) return best_params_;
-  return params_;
+  return current_params();
 }
 
 std::size_t Trainer::bytes() const noexcept {
-  return executor_->bytes() + predictor_.bytes() + (params_.size() * 4 + input_.size()) * sizeof(float);
+  const std::size_t waves = wave_ != nullptr ? wave_->bytes() : 0;
+  return waves + batch_targets_.bytes() + executor_->bytes() + predictor_.bytes() +
+         (params_.size() * 4 + input_.size()) * sizeof(float);
 }
 
 void Trainer::save(Checkpoint& c) const {
@@ -226,6 +264,7 @@ void Trainer::save(Checkpoint& c) const {
   for (const auto& slot : optimizer_.slots())
     c.state["optimizer." + slot.name].assign(slot.values.begin(), slot.values.end());
   c.state["best_params"] = best_params_;
+  if (average_.active()) c.state["average"].assign(average_.values().begin(), average_.values().end());
   Json history = Json::array();
   for (const EpochRecord& r : history_) history.push_back(to_json(r));
   c.state_json = {{"steps", optimizer_.steps()},
@@ -233,11 +272,17 @@ void Trainer::save(Checkpoint& c) const {
                   {"early_stopping", stopping_.state()},
                   {"best", best_.state()},
                   {"history", history}};
+  if (!source_sha256_.empty()) c.state_json["init_sha256"] = source_sha256_;
 }
 
 void Trainer::restore(const Checkpoint& c) {
   if (c.params.size() != params_.size()) throw Error(ErrorCode::input, "weights", "are of another model");
   JsonReader r(c.state_json, "state");
+  if (!source_sha256_.empty() && r.text("init_sha256") != source_sha256_) {
+    throw Error(ErrorCode::usage, "train.init_from", "is not the file that the run started from")
+        .expected("sha256 " + printable(r.text("init_sha256"), 64))
+        .got(source_sha256_);
+  }
   const Json& history = r.raw("history");
   if (!history.is_array()) throw r.error("history", "not a list");
   std::vector<EpochRecord> records;
@@ -259,6 +304,7 @@ void Trainer::restore(const Checkpoint& c) {
   for (const auto& slot : optimizer_.slots()) take(c, "optimizer." + slot.name, slot.values);
   best_params_.assign(best_.best_epoch() < 0 ? 0 : params_.size(), 0.0f);
   take(c, "best_params", best_params_);
+  if (average_.active()) take(c, "average", average_.values());
   optimizer_.set_steps(steps);
   params_ = c.params;
   history_ = std::move(records);

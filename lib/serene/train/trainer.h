@@ -13,18 +13,22 @@
 #include "serene/core/thread_pool.h"
 #include "serene/data/batcher.h"
 #include "serene/data/splits.h"
+#include "serene/data/wave_augment.h"
 #include "serene/io/checkpoint.h"
 #include "serene/nn/executor.h"
 #include "serene/nn/loss.h"
+#include "serene/train/batch_targets.h"
 #include "serene/train/optimizer.h"
 #include "serene/train/predictor.h"
 #include "serene/train/run_config.h"
 #include "serene/train/schedule.h"
+#include "serene/train/transfer.h"
+#include "serene/train/weight_average.h"
 
 namespace serene {
 
 // One line of the log. Losses are means over clips; validation loss is the cross-entropy of the true class, without
-// smoothing or class weights; training figures are those of the passes that trained (dropout on, weights moving).
+// smoothing or class weights, over the labels that the clip may have (train.label_sets); training figures are those of the passes that trained (dropout on, weights moving).
 // Without a validation part the val_ figures are NaN, written as null.
 struct EpochRecord {
   Index epoch = 0;           // from 0
@@ -41,9 +45,14 @@ EpochRecord epoch_record_from_json(const Json& json, const std::string& where);
 class Trainer {
  public:
   // Everything referred to must outlive the trainer. Initialises the weights from config.seed. Throws Error when the
-  // training part is empty or the config does not fit.
+  // training part is empty or the config does not fit. wave: changes the recordings of the training part before each
+  // epoch; may be null.
   Trainer(const Model<float>& model, const Dataset& dataset, const Split& split, const RunConfig& config,
-          ThreadPool& pool);
+          ThreadPool& pool, WaveAugment* wave = nullptr);
+
+  // Takes the source's weights where they fit; before the first epoch or restore(). Returns take_weights' line. Throws
+  // Error when nothing fits.
+  std::string start_from(const SourceModel& source);
 
   // done of total steps of the epoch, mean loss and accuracy so far.
   using OnStep = std::function<void(Index done, Index total, double loss, double accuracy)>;
@@ -55,7 +64,9 @@ class Trainer {
 
   const std::vector<EpochRecord>& history() const noexcept { return history_; }
   std::span<const float> params() const noexcept { return params_; }
-  // Weights of the best epoch (or the last, when the config does not restore the best).
+  // What is validated and kept: the average of the weights where the config asks for one, else params().
+  std::span<const float> current_params() const noexcept { return average_.active() ? average_.values() : params(); }
+  // current_params() of the best epoch (or the last, when the config does not restore the best).
   std::span<const float> final_params() const noexcept;
   // -1 before the first epoch.
   Index best_epoch() const noexcept { return static_cast<Index>(best_.best_epoch()); }
@@ -73,6 +84,7 @@ class Trainer {
     double gradient_norm = 0;
   };
   StepResult step(Index batch, double learning_rate);
+  void commit_statistics();
   void validate(EpochRecord& record);
   double monitored(const EpochRecord& record, Monitor monitor) const;
 
@@ -81,21 +93,25 @@ class Trainer {
   const Split& split_;
   const RunConfig& config_;
   ThreadPool& pool_;
+  WaveAugment* wave_;
   Batcher batches_;
+  BatchTargets batch_targets_;
   std::unique_ptr<Executor<float>> executor_;
   Predictor predictor_;
   ClassificationLoss loss_;
+  FrozenStatistics frozen_;
   Optimizer<float> optimizer_;
   Schedule schedule_;
   EarlyStopping stopping_;
   EarlyStopping best_;  // never stops: finds the epoch whose weights are kept
+  WeightAverage average_;
   std::vector<float> params_, best_params_;
   std::vector<EpochRecord> history_;
 
   std::vector<float> input_, dlogits_;
   std::vector<Index> lengths_;
   std::vector<int> labels_;
-  std::vector<Index> targets_;
+  std::string source_sha256_;  // of the model that the weights come from, or ""
 };
 
 }  // namespace serene
