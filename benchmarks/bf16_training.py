@@ -100,7 +100,8 @@ def main():
         print("%s: bf16 to float32 %.4f, seed to seed %s, bf16 minus float32 %+.4f" %
               (title, r["bf16_to_float32"], "-" if r["seed_to_seed"] is None else "%.4f" % r["seed_to_seed"], r["bf16_minus_float32"]))
     print("best validation UAR: " + "; ".join("%s %s" % (p, " ".join("%.1f %%" % (100 * u) for u in us)) for p, us in result["best_val_uar"].items()))
-    report = {"options": {**vars(options), "program": os.path.basename(options.program), "config": os.path.basename(options.config), "out": ""},
+    report = {"options": {"config": os.path.basename(options.config), "seeds": options.seeds, "epochs": options.epochs,
+                          "set": [s for s in options.set if not s.startswith("data.cache_dir=")]},
               "result": result, "curves": {"%s seed %d" % key: rows for key, rows in logs.items()}}
     with open(os.path.join(options.out, "bf16_training.json"), "w") as out:
         json.dump(report, out, indent=1)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "crossval_store.h"
 #include "serene/eval/cross_validation.h"
 #include "serene/eval/mixture.h"
 #include "serene/eval/report.h"
@@ -34,20 +35,6 @@ struct StoredFolds {
 std::vector<std::string> texts_of(const Json& list, const std::string& where) {
   const Json wrapped{{"labels", list}};
   return JsonReader(wrapped, where).texts("labels");
-}
-
-// Seeds and folds that the summary names, in order of seed, then fold.
-std::vector<std::pair<std::uint64_t, Index>> folds_of(JsonReader& summary) {
-  std::vector<std::pair<std::uint64_t, Index>> list;
-  const Json& folds = summary.raw("folds");
-  if (!folds.is_array() || folds.empty()) throw summary.error("folds", "not a list of folds");
-  for (std::size_t i = 0; i < folds.size(); ++i) {
-    JsonReader r(folds[i], "folds[" + std::to_string(i) + "]");
-    list.emplace_back(static_cast<std::uint64_t>(r.integer_in("seed", 0, std::int64_t{1} << 53)),
-                      r.integer_in("fold", 0, 100000));
-  }
-  std::sort(list.begin(), list.end());
-  return list;
 }
 
 StoredFolds read_folds(const std::string& folder, bool validation) {

@@ -4,42 +4,17 @@
 
 #include "command.h"
 #include "crossval_combine.h"
+#include "crossval_store.h"
 #include "serene/core/sha256.h"
 #include "serene/eval/cross_validation.h"
 #include "serene/io/atomic_file.h"
+#include "serene/io/checkpoint.h"
 #include "training.h"
 
 namespace serene::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The result of one fold on disk, and the key of what made it: a result of another config or corpus is made again.
-class FoldStore {
- public:
-  FoldStore(const std::string& folder, const std::string& key, Part part)
-      : folder_(folder), key_(key), ending_(part == Part::validation ? "-validation.json" : ".json") {}
-
-  bool load(std::uint64_t seed, const Split& split, FoldResult& result) const {
-    const std::string path = path_of(seed, split);
-    if (!fs::exists(path)) return false;
-    const Json json = read_json_file(path);
-    JsonReader r(json, path);
-    if (r.text("key") != key_) return false;
-    result.predictions = predictions_from_json(r.raw("predictions"), path);
-    return true;
-  }
-  void save(std::uint64_t seed, const Split& split, const FoldResult& result) const {
-    const Json json{{"key", key_}, {"predictions", predictions_to_json(result.predictions)}};
-    write_file_atomic(path_of(seed, split), json.dump() + "\n");
-  }
-
- private:
-  std::string path_of(std::uint64_t seed, const Split& split) const {
-    return folder_ + "/seed" + std::to_string(seed) + "-fold" + std::to_string(split.fold) + ending_;
-  }
-  std::string folder_, key_, ending_;
-};
 
 std::string key_of(const RunConfig& config, const FeatureSet& features) {
   Sha256 sum;
@@ -52,8 +27,28 @@ std::string key_of(const RunConfig& config, const FeatureSet& features) {
   return sum.hex();
 }
 
+// Which models stay: of the folds that are trained, of all folds (those without one are trained again), or none.
+enum class KeepModels { trained, all, none };
+
+KeepModels models_to_keep(const Arguments& args) {
+  if (args.has("models") && args.has("no-models"))
+    throw Error(ErrorCode::usage, "--models", "does not fit with --no-models");
+  return args.has("models") ? KeepModels::all : args.has("no-models") ? KeepModels::none : KeepModels::trained;
+}
+
+// Whether a model of this very config lies there; a broken one does not count.
+bool has_model(const std::string& path, const RunConfig& config) {
+  try {
+    read_fold_model(path, config);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// model: where the fold's model goes; with keep off one that lies there goes, for it may be another config's.
 FoldResult run_fold(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool,
-                    Part part, bool quiet) {
+                    Part part, const std::string& model, bool keep, bool quiet) {
   Experiment experiment(config, features, split, pool);
   run_epochs(experiment, nullptr, "seed " + std::to_string(config.seed) + " fold " + std::to_string(split.fold) + "  ",
              quiet, false);
@@ -64,6 +59,9 @@ FoldResult run_fold(const RunConfig& config, const FeatureSet& features, const S
                 100 * o.evaluation.scores.uar, 100 * o.evaluation.scores.war, o.predictions.size(),
                 experiment.leaky() ? "  LEAKY" : "");
   remark(line);
+  std::error_code ignored;
+  if (keep) write_checkpoint(model, experiment.checkpoint(o.temperature, o.uncertain_below));
+  if (!keep) fs::remove(model, ignored);
   return {config.seed, split.fold, o.predictions};
 }
 
@@ -105,7 +103,9 @@ int crossval_command(int argc, char** argv) {
       "PART")("set", "Set a key of the config; may be repeated", cxxopts::value<std::vector<std::string>>(),
               "KEY=VALUE")("combine",
                           "The arguments are folders of earlier cross-validations of one protocol: their models as an "
-                          "ensemble, without training")("json", "The summary as JSON on stdout");
+                          "ensemble, without training")("json", "The summary as JSON on stdout")(
+      "models", "Train folds again whose answers are there but not their model; models of folds that are trained are "
+                "kept anyway, for serene evaluate DIR")("no-models", "Keep no models");
   args.add_common();
   args.example("serene crossval configs/model_strong.json --protocol ravdess-luna5 --seeds 3");
   args.example("serene crossval configs/model_strong.json --protocol cremad-hicmae5 --seeds 1");
@@ -139,6 +139,7 @@ int crossval_command(int argc, char** argv) {
   if (part_name != "test" && part_name != "validation")
     throw Error(ErrorCode::usage, "--part", "unknown").expected("test or validation").got(printable(part_name));
   const Part part = part_name == "test" ? Part::test : Part::validation;
+  const KeepModels models = models_to_keep(args);
   make_folder(folder);
 
   ThreadPool pool(args.threads());
@@ -151,8 +152,10 @@ int crossval_command(int argc, char** argv) {
     for (const Split& split : splits_of(config, features)) {
       if (!wanted(folds, split.fold)) continue;
       FoldResult result{config.seed, split.fold, {}};
-      if (!store.load(config.seed, split, result)) {
-        result = run_fold(config, features, split, pool, part, args.quiet());
+      const std::string model = fold_model_file(folder, config.seed, split.fold);
+      const bool known = store.load(config.seed, split, result);
+      if (!known || (models == KeepModels::all && !has_model(model, config))) {
+        result = run_fold(config, features, split, pool, part, model, models != KeepModels::none, args.quiet());
         store.save(config.seed, split, result);
       }
       results.push_back(std::move(result));
@@ -162,7 +165,7 @@ int crossval_command(int argc, char** argv) {
   EvaluationOptions options;
   options.title = title_of(config);
   options.protocol = config.split.protocol + (part == Part::validation ? validation_title : "");
-  options.leaky = config.split.protocol == kaggle_leaky;
+  options.leaky = is_leaky(config);
   const CrossValidation summary = summarize(results, features.manifest.labels, options);
   config.seed = config.split.seed = args.get<std::uint64_t>("first-seed");
   report(summary, config, features, folder,

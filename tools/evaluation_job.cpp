@@ -72,7 +72,7 @@ EvaluationJob open_run(const std::string& path, const std::string& part, const A
   job.member_stream = {0};
   job.streams.push_back(load_features_with_progress(config, args.data(), args.cache(), pool, args.quiet()));
   const Split split = folder.read_split(job.features().manifest);
-  job.leaky = split.protocol == kaggle_leaky;
+  job.leaky = is_leaky(config), job.copies = has_copies(config);
   job.label_sets = config.train.targets.label_sets;
   if (part == "all")
     throw Error(ErrorCode::usage, "--part all", "would test a run on its own training clips")
@@ -106,7 +106,7 @@ EvaluationJob job_of_model(const std::string& path, const Arguments& args, Threa
   const Manifest manifest = with_labels_of(job.model, open_corpus(source, args.data()));
   for (const Checkpoint& member : job.model.members) {
     const auto trained_by = member.notes.find("protocol");
-    job.leaky = job.leaky || (trained_by != member.notes.end() && trained_by->second.starts_with(kaggle_leaky));
+    job.leaky = job.leaky || (trained_by != member.notes.end() && trained_by->second.ends_with("(LEAKY)"));
   }
   load_streams(job, manifest, path, args, pool);
   job.title = fs::path(path).filename().string(), job.protocol = job.features().manifest.name;
@@ -151,32 +151,41 @@ EvaluationJob open_job(const std::string& path, const Arguments& args, ThreadPoo
   return own ? job_of_run(path, args, pool) : job_of_model(model_file(path), args, pool);
 }
 
-Dataset job_dataset(const EvaluationJob& job, std::size_t member, Standardise how) {
+namespace {
+
+Dataset dataset_of(const EvaluationJob& job, std::size_t member, HeardClips heard, Standardise how) {
   const Checkpoint& m = job.model.members[member];
-  const FeatureSet& features = job.streams[job.member_stream[member]];
-  if (how == Standardise::per_corpus) return Dataset(features, job.clips, how);
-  if (how == Standardise::per_speaker || m.per_speaker) return Dataset(features, job.clips, Standardise::per_speaker);
+  const FeatureSet& features = heard.streams[job.member_stream[member]];
+  if (how == Standardise::per_corpus) return Dataset(features, heard.clips, how);
+  if (how == Standardise::per_speaker || m.per_speaker) return Dataset(features, heard.clips, Standardise::per_speaker);
   return Dataset(features, m.normalizer);
 }
 
+}  // namespace
+
 std::vector<Prediction> job_predictions(const EvaluationJob& job, Standardise how, Precision precision,
                                         ThreadPool& pool) {
+  return job_predictions(job, {job.streams, job.clips}, how, precision, pool);
+}
+
+std::vector<Prediction> job_predictions(const EvaluationJob& job, HeardClips heard, Standardise how,
+                                        Precision precision, ThreadPool& pool) {
   std::vector<std::vector<Prediction>> answers;
   for (std::size_t i = 0; i < job.model.members.size(); ++i) {
     const Checkpoint& m = job.model.members[i];
-    const Dataset dataset = job_dataset(job, i, how);
+    const Dataset dataset = dataset_of(job, i, heard, how);
     const Model<float> model = build_model_of(m);
     Predictor predictor(model, dataset, m.cut(), pool);
     const InferenceModel<float> inference(model, m.params, precision);
-    const std::vector<float> own = predictor.logits(inference, job.clips);
+    const std::vector<float> own = predictor.logits(inference, heard.clips);
     const std::vector<int> places = label_places(m.labels, job.model.labels);
     std::vector<float> logits(own.size());
     for (std::size_t k = 0; k < own.size(); ++k) {
       const std::size_t column = k % places.size();
       logits[k - column + static_cast<std::size_t>(places[column])] = own[k];
     }
-    answers.push_back(make_predictions(dataset, job.clips, logits, m.temperature));
-    restrict_to_corpus(answers.back(), job.clips, CorpusLabels(dataset, job.label_sets));
+    answers.push_back(make_predictions(dataset, heard.clips, logits, m.temperature));
+    restrict_to_corpus(answers.back(), heard.clips, CorpusLabels(dataset, job.label_sets));
   }
   if (job.model.single()) return answers.front();
   std::vector<Prediction> mixed = mix_predictions(answers, job.model.weights);

@@ -2,6 +2,7 @@
 // evaluate` and `serene inspect --compare`.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct EvaluationJob {
   std::vector<std::size_t> clips;          // of the streams
   std::string title, protocol;
   bool leaky = false;
+  bool copies = false;  // the clips are rows made in memory and not recordings
 
   const FeatureSet& features() const { return streams.front(); }
   LabelSets label_sets = LabelSets::united;  // of the run
@@ -36,11 +38,18 @@ EvaluationJob open_job(const std::string& path, const Arguments& args, ThreadPoo
 // A run on its own "test" or "validation" part.
 EvaluationJob open_run(const std::string& path, const std::string& part, const Arguments& args, ThreadPool& pool);
 
-// Features of a member of the job's model. how: per_speaker or per_corpus; any other is the way it was trained with.
-Dataset job_dataset(const EvaluationJob& job, std::size_t member, Standardise how = Standardise::global);
+// Clips as a model hears them: features in the order of a job's streams, and places in them.
+struct HeardClips {
+  std::span<const FeatureSet> streams;
+  std::span<const std::size_t> clips;
+};
 
-// Answers of the job's model in this precision.
+// Answers of the job's model in this precision. how: per_speaker or per_corpus; any other is the way it was trained
+// with.
 std::vector<Prediction> job_predictions(const EvaluationJob& job, Standardise how, Precision precision,
                                         ThreadPool& pool);
+// The same for other clips than the job's own, such as its recordings with noise.
+std::vector<Prediction> job_predictions(const EvaluationJob& job, HeardClips heard, Standardise how,
+                                        Precision precision, ThreadPool& pool);
 
 }  // namespace serene::cli

@@ -84,8 +84,8 @@ class CrossValidationTest(CliTest):
     def test_folds_and_seeds(self):
         run = self.new_path("run")
         result = self.ok(*on_corpus("crossval", SMOKE, "--run", run, "--seeds", "2", *self.SETTINGS))
-        self.assertEqual(sorted(support.tree(run)), ["config.json", "report.html", "results.json", "seed1-fold0.json", "seed1-fold1.json",
-                                                     "seed2-fold0.json", "seed2-fold1.json"])
+        self.assertEqual(sorted(support.tree(run)), ["config.json", "report.html", "results.json"] +
+                         ["seed%d-fold%d.%s" % (s, f, end) for s in (1, 2) for f in (0, 1) for end in ("json", "safetensors")])
         for seed in (1, 2):
             for fold in (0, 1):
                 self.assertRegex(result.out, rf"(?m)^ +{seed} +{fold} +48 +\d+\.\d\d")

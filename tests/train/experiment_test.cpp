@@ -115,6 +115,44 @@ TEST_CASE("leaky: the split keeps validation and test one, and says what it is")
   CHECK(experiment.checkpoint(1).notes.at("protocol").find("LEAKY") != std::string::npos);
 }
 
+TEST_CASE("copies: split as rows with the test clips' copies, or after the split in the training part alone") {
+  const FeatureSet rows = test::synthetic_features(90);  // 30 clips of three rows
+  const auto random10 = [&](const std::string& copies) {
+    return test::small_run({"split.protocol=random10", "split.folds=3", "data.copies=" + copies});
+  };
+  const RunConfig before = random10("before_split"), after = random10("after_split");
+  CHECK(is_leaky(before));
+  CHECK(!is_leaky(after));
+  CHECK(!is_leaky(test::small_run({"data.copies=before_split"})));  // whole speakers
+  for (const Split& split : splits_of(before, rows)) {
+    CHECK(split.train.size() + split.validation.size() + split.test.size() == 90);
+    const auto of_training = [&](std::size_t row) {
+      return std::any_of(split.train.begin(), split.train.end(), [&](std::size_t t) { return t / 3 == row / 3; });
+    };
+    CHECK(std::any_of(split.test.begin(), split.test.end(), of_training));
+  }
+  std::set<std::size_t> tested;
+  for (const Split& split : splits_of(after, rows)) {
+    CHECK(split.train.size() % 3 == 0);
+    CHECK(split.train.size() / 3 + split.validation.size() + split.test.size() == 30);
+    std::set<std::size_t> clips;
+    for (const std::size_t row : split.train) clips.insert(row / 3);
+    CHECK(clips.size() == split.train.size() / 3);
+    for (const auto* part : {&split.validation, &split.test}) {
+      for (const std::size_t row : *part) {
+        CHECK(row % 3 == 0);
+        CHECK(clips.count(row / 3) == 0);
+      }
+    }
+    tested.insert(split.test.begin(), split.test.end());
+  }
+  CHECK(tested.size() == 30);
+  ThreadPool pool(1);
+  RunConfig twice = before;
+  twice.split.protocol = kaggle_leaky;
+  CHECK_THROWS_WITH_AS(load_corpus_features(twice, "", "off", pool), doctest::Contains("data.copies"), Error);
+}
+
 TEST_CASE("experiment: splits of a config") {
   const FeatureSet set = test::synthetic_features(90);
   const auto folds = splits_of(test::small_run({"split.protocol=random10", "split.folds=3"}), set);

@@ -103,6 +103,7 @@ TEST_CASE("run config: what is written reads back as the same") {
            {"data.votes=votes.csv", "train.targets=votes", "train.votes_weight=0.5", "train.label_sets=masked",
             "train.mixup_alpha=0.25", "train.mixup_probability=0.75", "train.init_from=other.safetensors",
             "train.init_normalizer=true", "train.freeze=[\"conv*\",\"bn\"]"},
+           {"data.copies=after_split"},
            {"train.loss.class_weights=balanced", "normalize=none", "data.crop=center", "features.n_mfcc=20"}}) {
     Json config = minimal_config();
     for (const std::string& a : assignments) apply_override(config, a);
@@ -146,6 +147,7 @@ TEST_CASE("run config: wrong types and values name the path and both sides") {
   contains(message_with({"data.corpus="}), "data.corpus");
   contains(message_with({"data.manifest=a.csv", "data.corpus=ravdess"}), "data.manifest");
   contains(message_with({"data.balance=speaker"}), "data.balance: unknown value");
+  contains(message_with({"data.copies=both"}), "data.copies: unknown value");
   contains(message_with({"data.epoch_clips=-1"}), "data.epoch_clips: out of range");
   contains(message_with({"data.augment.wave.nois_db=3"}), "data.augment.wave.nois_db: unknown key");
   contains(message_with({"data.augment.wave.noise_db=[5,30]"}), "data.augment.wave.noise_db: stands without");

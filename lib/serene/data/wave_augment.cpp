@@ -1,11 +1,11 @@
 #include "serene/data/wave_augment.h"
 
 #include <algorithm>
-#include <cmath>
+#include <optional>
 
-#include "serene/audio/noise.h"
 #include "serene/core/error.h"
 #include "serene/core/random.h"
+#include "serene/data/babble.h"
 
 namespace serene {
 namespace {
@@ -30,21 +30,12 @@ WaveAugment::WaveAugment(const WaveAugmentConfig& config, WaveStore store, std::
 // Some people of the training part, each as loud as the others. Never of another part: a test speaker is not heard in
 // training, not even as noise.
 std::vector<std::vector<float>> WaveAugment::voices_for(std::size_t clip, const WaveDraw& draw) const {
-  std::vector<std::vector<float>> voices;
-  if (!draw.noise || draw.noise_kind != NoiseKind::babble) return voices;
-  Random random(draw.seed, Purpose::wave, 1);
-  const std::uint64_t wanted = kFewestVoices + random.below(kMostVoices - kFewestVoices + 1);
-  for (std::uint64_t i = 0; i < wanted; ++i) {
+  if (!draw.noise || draw.noise_kind != NoiseKind::babble) return {};
+  const auto pick = [&](Random& random) -> std::optional<std::size_t> {
     const std::size_t other = train_[static_cast<std::size_t>(random.below(train_.size()))];
-    if (other == clip) continue;
-    std::vector<float> voice;
-    store_.copy(other, voice);
-    const double power = active_power(voice, store_.features.rate_hz);
-    if (power <= 0) continue;
-    for (float& v : voice) v = static_cast<float>(static_cast<double>(v) / std::sqrt(power));
-    voices.push_back(std::move(voice));
-  }
-  return voices;
+    return other == clip ? std::nullopt : std::optional(other);
+  };
+  return babble_voices(store_, kFewestVoices, kMostVoices, Random(draw.seed, Purpose::wave, 1), pick);
 }
 
 std::vector<float> WaveAugment::changed(std::size_t clip, const WaveDraw& draw) const {

@@ -54,7 +54,7 @@ void need_beside(const JsonReader& r, const std::string& key, const std::string&
 std::vector<float> over_line(std::span<const float> samples, int rate_hz, const WaveDraw& draw) {
   TelephoneConfig line;
   line.codec = draw.codec;
-  line.band_pass = true;
+  line.band_pass = draw.narrow_band;
   line.loss = draw.packet_loss;
   line.burst = std::max(kMeanBurst, line.loss / (1 - line.loss));
   line.seed = draw.seed;
@@ -191,6 +191,9 @@ std::vector<float> change_wave(std::span<const float> samples, int rate_hz, cons
     const double gain = std::pow(10, draw.gain_db / 20);
     for (float& v : y) v = static_cast<float>(gain * static_cast<double>(v));
   }
+  if (draw.band_rate_hz > 0 && draw.band_rate_hz < rate_hz) {
+    y = resample(resample(y, rate_hz, draw.band_rate_hz), draw.band_rate_hz, rate_hz);
+  }
   if (draw.telephone) y = over_line(y, rate_hz, draw);
   y.resize(samples.size(), 0.0f);
   return y;
@@ -207,8 +210,10 @@ std::vector<std::string> describe(const WaveDraw& d) {
   }
   if (d.noise) words.push_back(to_string(d.noise_kind) + phrase(" noise, voice %+.1f dB over it", d.snr_db));
   if (d.gain_db != 0) words.push_back(phrase("level %+.1f dB", d.gain_db));
+  if (d.band_rate_hz > 0) words.push_back(phrase("sampled at %g Hz", d.band_rate_hz));
   if (d.telephone) {
-    words.push_back(std::string("telephone line, ") + (d.codec == Codec::mulaw ? "mu-law" : "A-law") +
+    const std::string band = d.narrow_band ? "telephone line, " : "telephone line without its band-pass, ";
+    words.push_back(band + (d.codec == Codec::mulaw ? "mu-law" : "A-law") +
                     (d.packet_loss > 0 ? phrase(", %.1f %% of the packets lost", 100 * d.packet_loss) : ""));
   }
   return words;

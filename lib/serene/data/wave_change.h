@@ -57,8 +57,12 @@ struct WaveDraw {
   double semitones = 0, rt60_s = 0, direct_to_reverberant_db = 0, snr_db = 0, gain_db = 0, packet_loss = 0;
   NoiseKind noise_kind = NoiseKind::white;
   Codec codec = Codec::mulaw;
+  bool narrow_band = true;  // the telephone line keeps 300 to 3400 Hz alone
+  double band_rate_hz = 0;  // sampled at this rate and back, before the line, where that is less; 0: not
 
-  bool changes() const noexcept { return pitch || reverberation || noise || telephone || gain_db != 0; }
+  bool changes() const noexcept {
+    return pitch || reverberation || noise || telephone || gain_db != 0 || band_rate_hz > 0;
+  }
 };
 
 WaveDraw draw_wave(const WaveAugmentConfig& config, std::uint64_t seed, std::uint64_t epoch, std::size_t clip) noexcept;

@@ -108,16 +108,6 @@ std::string speaker_table(const Evaluation& e) {
   return table.str();
 }
 
-Json interval_json(const Interval& i) {
-  Json json = {{"estimate", i.estimate}};
-  json["low"] = i.valid() ? Json(i.low) : Json(nullptr);
-  json["high"] = i.valid() ? Json(i.high) : Json(nullptr);
-  json["level"] = i.level;
-  json["speakers"] = i.clusters;
-  json["resamples"] = i.resamples;
-  return json;
-}
-
 Json probability_json(const ProbabilityScores& s) { return {{"nll", s.nll}, {"brier", s.brier}, {"ece", s.ece}}; }
 
 Json groups_json(const std::vector<GroupScore>& groups, bool with_sex) {
@@ -159,13 +149,23 @@ Json confusion_json(const ConfusionMatrix& m) {
 
 }  // namespace
 
+Json to_json(const Interval& i) {
+  Json json = {{"estimate", i.estimate}};
+  json["low"] = i.valid() ? Json(i.low) : Json(nullptr);
+  json["high"] = i.valid() ? Json(i.high) : Json(nullptr);
+  json["level"] = i.level;
+  json["speakers"] = i.clusters;
+  json["resamples"] = i.resamples;
+  return json;
+}
+
 Json to_json(const Evaluation& e) {
   Json json = {{"title", e.title}, {"protocol", e.protocol}, {"leaky", e.leaky}};
   if (e.leaky) json["warning"] = leaky_warning;
   json["clips"] = e.clips;
   json["labels"] = e.labels;
-  json["uar"] = interval_json(e.uar);
-  json["war"] = interval_json(e.war);
+  json["uar"] = to_json(e.uar);
+  json["war"] = to_json(e.war);
   json["macro_f1"] = e.scores.macro_f1;
   json["classes_without_clips"] = e.scores.absent;
   json["classes"] = classes_json(e);

@@ -90,6 +90,15 @@ std::unique_ptr<WaveAugment> wave_augment_of(const RunConfig& config, const Feat
   return std::make_unique<WaveAugment>(wave, std::move(store), split.train);
 }
 
+void refuse_beside_copies(const RunConfig& config) {
+  if (config.split.protocol == kaggle_leaky && config.data.copies != Copies::none)
+    throw Error(ErrorCode::usage, "data.copies", "kaggle-leaky makes its own copies of the recordings")
+        .hint("leave the key out");
+  if (has_copies(config) && config.data.augment.wave.active())
+    throw Error(ErrorCode::usage, "data.augment.wave", "does not fit with copies (kaggle-leaky, data.copies)")
+        .hint("leave the section out");
+}
+
 // Distinct speakers of these clips, sorted, with spaces between.
 std::string speaker_list(const Manifest& manifest, std::span<const std::size_t> clips) {
   std::string text;
@@ -100,6 +109,15 @@ std::string speaker_list(const Manifest& manifest, std::span<const std::size_t> 
 }
 
 }  // namespace
+
+bool is_leaky(const RunConfig& config) {
+  return config.split.protocol == kaggle_leaky ||
+         (config.data.copies == Copies::before_split && !keeps_speakers_apart(config.split.protocol));
+}
+
+bool has_copies(const RunConfig& config) {
+  return config.split.protocol == kaggle_leaky || config.data.copies != Copies::none;
+}
 
 FeatureConfig feature_config_of(const RunConfig& config) {
   JsonReader reader(config.features, "features");
@@ -119,13 +137,10 @@ FeatureSet load_corpus_features(const RunConfig& config, const std::string& data
                                 ThreadPool& pool, const DataProgress& progress) {
   const FeatureConfig features = feature_config_of(config);
   check(config.data.augment, features);  // before any clip is read
-  if (config.split.protocol == kaggle_leaky && config.data.augment.wave.active()) {
-    throw Error(ErrorCode::usage, "data.augment.wave", "kaggle-leaky makes its own copies of the recordings")
-        .hint("leave the section out");
-  }
+  refuse_beside_copies(config);
   Manifest manifest = manifest_of(config, data_path);
   if (!config.data.votes.empty()) take_votes(manifest, config.data.votes);
-  if (config.split.protocol == kaggle_leaky)
+  if (has_copies(config))
     return augmented_rows(manifest, features, config.split.seed, pool, progress);
   return load_features(manifest, features, cache_dir.empty() ? config.data.cache_dir : cache_dir, pool, progress);
 }
@@ -140,7 +155,17 @@ std::vector<Split> splits_of(const RunConfig& config, const FeatureSet& features
   o.test_speakers = c.test_speakers, o.validation_speakers = c.validation_speakers;
   o.test_fraction = c.test_fraction, o.validation_fraction = c.validation_fraction;
   o.train_corpus = c.train_corpus, o.test_corpus = c.test_corpus;
-  return make_splits(c.protocol, features.manifest, o, features.audio_hashes);
+  if (config.data.copies != Copies::after_split)
+    return make_splits(c.protocol, features.manifest, o, features.audio_hashes);
+  const std::vector<std::size_t> plain = plain_rows(features);
+  std::vector<std::string> hashes;
+  for (const std::size_t row : plain) hashes.push_back(features.audio_hashes[row]);
+  std::vector<Split> splits = make_splits(c.protocol, subset(features.manifest, plain), o, hashes);
+  for (Split& split : splits) {
+    split = with_training_copies(std::move(split));
+    verify_split(split, features.manifest, features.audio_hashes);
+  }
+  return splits;
 }
 
 Experiment::Experiment(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool)

@@ -21,11 +21,15 @@ namespace serene {
 // The protocol that augments before it splits rows at random; its numbers say LEAKY wherever they stand.
 inline constexpr const char* kaggle_leaky = "kaggle-leaky";
 
+// Whether test data of this config help to train or to choose: kaggle-leaky, or copies made before a random split.
+bool is_leaky(const RunConfig& config);
+// Whether the features are those of rows made in memory (data.copies, kaggle-leaky) and not of recordings alone.
+bool has_copies(const RunConfig& config);
+
 FeatureConfig feature_config_of(const RunConfig& config);
 
 // The corpus that the config names, with its features. data_path and cache_dir override the config's when not empty.
-// Throws Error when there is no usable clip. For kaggle-leaky the set holds three rows a clip: as it is, with noise,
-// stretched and pitched.
+// Throws Error when there is no usable clip. With copies the set holds three rows a clip (leaky.h).
 FeatureSet load_corpus_features(const RunConfig& config, const std::string& data_path, const std::string& cache_dir,
                                 ThreadPool& pool, const DataProgress& progress = {});
 
@@ -53,7 +57,7 @@ class Experiment {
   const Trainer& trainer() const noexcept { return trainer_; }
   // Lines for the user about how the run starts; empty as a rule.
   const std::vector<std::string>& remarks() const noexcept { return remarks_; }
-  bool leaky() const { return split_.protocol == kaggle_leaky; }
+  bool leaky() const { return is_leaky(config_); }
 
   // Predictions of the final weights for clips, each with this temperature; with masked label sets among the labels of
   // the clip's corpus.

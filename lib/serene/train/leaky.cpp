@@ -14,7 +14,7 @@
 namespace serene {
 namespace {
 
-constexpr std::array<std::pair<NotebookAugment, const char*>, 3> kCopies{
+constexpr std::array<std::pair<NotebookAugment, const char*>, rows_of_a_clip> kCopies{
     {{NotebookAugment::none, ""},
      {NotebookAugment::noise, "#noise"},
      {NotebookAugment::stretch_and_pitch, "#stretch+pitch"}}};
@@ -77,6 +77,24 @@ FeatureSet augmented_rows(const Manifest& manifest, const FeatureConfig& config,
   }
   if (set.clips.empty()) throw Error(ErrorCode::input, manifest.name, "no usable clip");
   return set;
+}
+
+std::vector<std::size_t> plain_rows(const FeatureSet& rows) {
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < rows.clips.size(); i += rows_of_a_clip) places.push_back(i);
+  return places;
+}
+
+Split with_training_copies(Split split) {
+  std::vector<std::size_t> train;
+  for (const std::size_t clip : split.train) {
+    for (std::size_t k = 0; k < rows_of_a_clip; ++k) train.push_back(rows_of_a_clip * clip + k);
+  }
+  split.train = std::move(train);
+  for (auto* part : {&split.validation, &split.test}) {
+    for (std::size_t& clip : *part) clip *= rows_of_a_clip;
+  }
+  return split;
 }
 
 Split leaky_split(const FeatureSet& rows, double test_fraction, std::uint64_t seed) {

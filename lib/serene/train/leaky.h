@@ -1,9 +1,11 @@
-// The protocol of the well-known notebooks, reproduced so that its leak can be measured: every clip is augmented BEFORE
+// The rows and the protocol of the well-known notebooks, reproduced so that its leak can be measured: every clip is augmented BEFORE
 // the rows are split at random, so copies of a test clip and clips of the same voice stand in the training part, and
 // early stopping watches the test rows. Its numbers say LEAKY wherever they are printed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "serene/core/thread_pool.h"
 #include "serene/data/feature_cache.h"
@@ -16,6 +18,13 @@ namespace serene {
 // disk.
 FeatureSet augmented_rows(const Manifest& manifest, const FeatureConfig& config, std::uint64_t seed, ThreadPool& pool,
                           const DataProgress& progress = {});
+
+inline constexpr std::size_t rows_of_a_clip = 3;
+
+// The recordings alone: the first row of each clip.
+std::vector<std::size_t> plain_rows(const FeatureSet& rows);
+// A split of the recordings (places in plain_rows) as one of the rows, the copies in the training part alone.
+Split with_training_copies(Split split);
 
 // Random rows; validation is the test part itself.
 Split leaky_split(const FeatureSet& rows, double test_fraction, std::uint64_t seed);

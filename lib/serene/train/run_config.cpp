@@ -20,6 +20,7 @@ JsonReader section(JsonReader& r, const std::string& key) {
 }
 
 const std::vector<std::string> balances = {"none", "class", "corpus", "class_and_corpus"};
+const std::vector<std::string> copies_names = {"none", "before_split", "after_split"};
 
 DataConfig data_from_json(JsonReader r) {
   DataConfig c;
@@ -36,6 +37,8 @@ DataConfig data_from_json(JsonReader r) {
   const std::string balance = r.choice("balance", balances, balances[0]);
   c.balance = static_cast<Balance>(std::find(balances.begin(), balances.end(), balance) - balances.begin());
   c.epoch_clips = r.integer_in("epoch_clips", 0, most, c.epoch_clips);
+  const std::string copies = r.choice("copies", copies_names, copies_names[0]);
+  c.copies = static_cast<Copies>(std::find(copies_names.begin(), copies_names.end(), copies) - copies_names.begin());
   r.finish();
   if (c.corpus.empty() && c.manifest.empty()) throw r.error("corpus", "empty, and there is no manifest either");
   if (!c.corpus.empty() && !c.manifest.empty()) {
@@ -57,6 +60,8 @@ Json to_json(const DataConfig& c) {
   j["augment"] = to_json(c.augment);
   j["balance"] = balances[static_cast<std::size_t>(c.balance)];
   j["epoch_clips"] = c.epoch_clips;
+  // Of one study alone: without it a config and its checksum stay what they were before the key was there.
+  if (c.copies != Copies::none) j["copies"] = copies_names[static_cast<std::size_t>(c.copies)];
   return j;
 }
 

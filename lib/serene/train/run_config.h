@@ -20,6 +20,11 @@
 namespace serene {
 
 // Which recordings, and how much of each.
+// Three rows of each recording, as well-known notebooks make them: as it is, with noise, stretched and pitched (leaky.h).
+// before_split: the rows are what is split, and all of them are tested; with random folds copies of test clips train.
+// after_split: the recordings are split, copies stand in the training part alone.
+enum class Copies { none, before_split, after_split };
+
 struct DataConfig {
   std::string corpus = "ravdess";  // a known corpus, or several as in "ravdess+cremad"; "" when `manifest` is given
   std::string manifest;            // JSONL or CSV file instead of a corpus
@@ -33,6 +38,7 @@ struct DataConfig {
   FeatureAugmentConfig augment;              // of the training part
   Balance balance = Balance::none;           // which groups an epoch takes equally many clips of
   std::int64_t epoch_clips = 0;              // clips of an epoch; 0 = as many as the training part has
+  Copies copies = Copies::none;
 };
 
 // Standardise each feature channel with mean and deviation of the training part, of each speaker's own clips without
