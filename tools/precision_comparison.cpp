@@ -143,7 +143,7 @@ std::string comparison_table(const EvaluationJob& job, const std::vector<Precisi
   text += "MiB: packed weights. diff: of probabilities, to full. ms: one clip alone, one thread, without features.\n";
   for (const PrecisionFigures& f : figures) {
     if (!f.accelerated)
-      text += std::string(precision_name(f.precision)) + ": this processor has no instructions for it.\n";
+      text += std::string(precision_name(f.precision)) + ": no instructions of this processor make it faster.\n";
   }
   return text;
 }

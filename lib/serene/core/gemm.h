@@ -63,9 +63,9 @@ void gemm(Trans trans_a, Trans trans_b, Index m, Index n, Index k, const S* a, I
 // lower one.
 const char* cpu_kernels() noexcept;
 
-// Whether the instruction set in use has instructions for the format (AVX512_BF16, AVX512_VNNI). Without them both
-// formats still work and only save memory: bf16 takes up to half as long again as float, int8 about as long as float.
-// int8 has the same sums either way, bf16 the same up to rounding.
+// Whether the processor has instructions for the format that pay (AVX512_BF16 except Intel's, AVX512_VNNI). Without
+// them both formats still work and only save memory: bf16 takes up to half as long again as float, int8 about as long
+// as float. int8 has the same sums either way, bf16 the same up to rounding.
 bool cpu_accelerates(Precision precision) noexcept;
 
 }  // namespace serene
