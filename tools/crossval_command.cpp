@@ -1,34 +1,13 @@
 // serene crossval: one config over all folds of a protocol and several seeds, resumable fold by fold.
-#include <algorithm>
-#include <filesystem>
-
 #include "command.h"
 #include "crossval_combine.h"
-#include "crossval_store.h"
-#include "serene/core/sha256.h"
+#include "crossval_folds.h"
+#include "serene/core/thread_pool.h"
 #include "serene/eval/cross_validation.h"
 #include "serene/io/atomic_file.h"
-#include "serene/io/checkpoint.h"
-#include "training.h"
 
 namespace serene::cli {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::string key_of(const RunConfig& config, const FeatureSet& features) {
-  Sha256 sum;
-  sum.update(to_json(config).dump());
-  for (const std::string& hash : features.audio_hashes) sum.update(hash);
-  sum.update(source_sha256(config.train.transfer));
-  for (const Clip& clip : features.manifest.clips) {
-    if (config.train.targets.kind == TargetKind::votes) sum.update(Json(clip.votes).dump());
-  }
-  return sum.hex();
-}
-
-// Which models stay: of the folds that are trained, of all folds (those without one are trained again), or none.
-enum class KeepModels { trained, all, none };
 
 KeepModels models_to_keep(const Arguments& args) {
   if (args.has("models") && args.has("no-models"))
@@ -36,37 +15,42 @@ KeepModels models_to_keep(const Arguments& args) {
   return args.has("models") ? KeepModels::all : args.has("no-models") ? KeepModels::none : KeepModels::trained;
 }
 
-// Whether a model of this very config lies there; a broken one does not count.
-bool has_model(const std::string& path, const RunConfig& config) {
-  try {
-    read_fold_model(path, config);
-    return true;
-  } catch (const Error&) {
-    return false;
+// With the corpus of a protocol that is bound to one, unless the config has it among others that help to train.
+RunConfig config_of(const std::string& file, const Arguments& args) {
+  auto overrides = args.has("set") ? args.get<std::vector<std::string>>("set") : std::vector<std::string>{};
+  if (!args.has("protocol")) return open_config(file, overrides);
+  const std::string protocol = args.get<std::string>("protocol");
+  overrides.push_back("split.protocol=\"" + protocol + "\"");
+  const std::string named = "+" + open_config(file, overrides).data.corpus + "+";
+  for (const std::string corpus : {"ravdess", "cremad"}) {
+    const bool bound = protocol.starts_with(corpus + "-");
+    if (bound && named.find("+" + corpus + "+") == std::string::npos) overrides.push_back("data.corpus=" + corpus);
   }
+  return open_config(file, overrides);
 }
 
-// model: where the fold's model goes; with keep off one that lies there goes, for it may be another config's.
-FoldResult run_fold(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool,
-                    Part part, const std::string& model, bool keep, bool quiet) {
-  Experiment experiment(config, features, split, pool);
-  run_epochs(experiment, nullptr, "seed " + std::to_string(config.seed) + " fold " + std::to_string(split.fold) + "  ",
-             quiet, false);
-  const Outcome o = finish(experiment, part);
-  char line[120];
-  std::snprintf(line, sizeof line, "seed %llu fold %d  %sUAR %.1f %%  WAR %.1f %%  (%zu clips)%s",
-                static_cast<unsigned long long>(config.seed), split.fold, part == Part::validation ? "validation " : "",
-                100 * o.evaluation.scores.uar, 100 * o.evaluation.scores.war, o.predictions.size(),
-                experiment.leaky() ? "  LEAKY" : "");
-  remark(line);
-  std::error_code ignored;
-  if (keep) write_checkpoint(model, experiment.checkpoint(o.temperature, o.uncertain_below));
-  if (!keep) fs::remove(model, ignored);
-  return {config.seed, split.fold, o.predictions};
+int within(const Arguments& args, const std::string& name, int most) {
+  const int value = args.get<int>(name);
+  if (value < 1 || value > most)
+    throw Error(ErrorCode::usage, "--" + name, "out of range")
+        .expected("1.." + std::to_string(most))
+        .got(std::to_string(value));
+  return value;
 }
 
-bool wanted(const std::vector<int>& folds, int fold) {
-  return folds.empty() || std::find(folds.begin(), folds.end(), fold) != folds.end();
+FoldPlan plan_of(const Arguments& args, const RunConfig& config) {
+  FoldPlan plan;
+  plan.folder = args.has("run") ? args.get<std::string>("run") : "runs/" + config.name + "-" + config.split.protocol;
+  const auto first = args.get<std::uint64_t>("first-seed");
+  for (int s = 0; s < within(args, "seeds", 1000); ++s) plan.seeds.push_back(first + static_cast<std::uint64_t>(s));
+  if (args.has("folds")) plan.folds = int_list("--folds", args.get<std::string>("folds"));
+  const std::string part = args.get<std::string>("part");
+  if (part != "test" && part != "validation")
+    throw Error(ErrorCode::usage, "--part", "unknown").expected("test or validation").got(printable(part));
+  plan.part = part == "test" ? Part::test : Part::validation;
+  plan.models = models_to_keep(args);
+  plan.jobs = within(args, "jobs", 1024), plan.threads = args.threads(), plan.quiet = args.quiet();
+  return plan;
 }
 
 void report(const CrossValidation& summary, const RunConfig& config, const FeatureSet& features,
@@ -96,16 +80,19 @@ int crossval_command(int argc, char** argv) {
                                                     cxxopts::value<int>()->default_value("3"), "N")(
       "first-seed", "The first seed", cxxopts::value<std::uint64_t>()->default_value("1"), "N")(
       "folds", "Only these folds, such as 0,2 (default: all)", cxxopts::value<std::string>(), "LIST")(
-      "run", "Folder of results; folds found there are not trained again",
-      cxxopts::value<std::string>()->default_value("runs/<config>-<protocol>"), "DIR")(
+      "jobs", "Folds at once; each gets its share of the threads, results do not depend on it",
+      cxxopts::value<int>()->default_value("1"),
+      "N")("run", "Folder of results; folds found there are not trained again",
+           cxxopts::value<std::string>()->default_value("runs/<config>-<protocol>"), "DIR")(
       "part", "test, or validation: how recipes are compared, for what is chosen on test speakers counts for nothing",
       cxxopts::value<std::string>()->default_value("test"),
       "PART")("set", "Set a key of the config; may be repeated", cxxopts::value<std::vector<std::string>>(),
               "KEY=VALUE")("combine",
-                          "The arguments are folders of earlier cross-validations of one protocol: their models as an "
-                          "ensemble, without training")("json", "The summary as JSON on stdout")(
-      "models", "Train folds again whose answers are there but not their model; models of folds that are trained are "
-                "kept anyway, for serene evaluate DIR")("no-models", "Keep no models");
+                           "The arguments are folders of earlier cross-validations of one protocol: their models as an "
+                           "ensemble, without training")("json", "The summary as JSON on stdout")(
+      "models",
+      "Train folds again whose answers are there but not their model; models of folds that are trained are "
+      "kept anyway, for serene evaluate DIR")("no-models", "Keep no models");
   args.add_common();
   args.example("serene crossval configs/model_strong.json --protocol ravdess-luna5 --seeds 3");
   args.example("serene crossval configs/model_strong.json --protocol cremad-hicmae5 --seeds 1");
@@ -115,63 +102,25 @@ int crossval_command(int argc, char** argv) {
   if (args.has("combine")) return combine_crossvals(files, args);
   if (files.size() != 1)
     throw Error(ErrorCode::usage, "serene crossval", "one config is needed").hint("see serene crossval --help");
-  auto overrides = args.has("set") ? args.get<std::vector<std::string>>("set") : std::vector<std::string>{};
-  if (args.has("protocol")) {
-    const std::string protocol = args.get<std::string>("protocol");
-    overrides.push_back("split.protocol=\"" + protocol + "\"");
-    // The corpus of a protocol that is bound to one, unless the config has it among others that help to train.
-    const std::string named = "+" + open_config(files[0], overrides).data.corpus + "+";
-    for (const std::string corpus : {"ravdess", "cremad"}) {
-      const bool bound = protocol.starts_with(corpus + "-");
-      if (bound && named.find("+" + corpus + "+") == std::string::npos) overrides.push_back("data.corpus=" + corpus);
-    }
-  }
-  RunConfig config = open_config(files[0], overrides);
-  const int seeds = args.get<int>("seeds");
-  if (seeds < 1 || seeds > 1000)
-    throw Error(ErrorCode::usage, "--seeds", "out of range").expected("1..1000").got(std::to_string(seeds));
-  const std::string folder =
-      args.has("run") ? args.get<std::string>("run") : "runs/" + config.name + "-" + config.split.protocol;
-  const std::vector<int> folds =
-      args.has("folds") ? int_list("--folds", args.get<std::string>("folds")) : std::vector<int>{};
-
-  const std::string part_name = args.get<std::string>("part");
-  if (part_name != "test" && part_name != "validation")
-    throw Error(ErrorCode::usage, "--part", "unknown").expected("test or validation").got(printable(part_name));
-  const Part part = part_name == "test" ? Part::test : Part::validation;
-  const KeepModels models = models_to_keep(args);
-  make_folder(folder);
+  RunConfig config = config_of(files[0], args);
+  const FoldPlan plan = plan_of(args, config);
+  make_folder(plan.folder);
 
   ThreadPool pool(args.threads());
   const FeatureSet features = load_features_with_progress(config, args.data(), args.cache(), pool, args.quiet());
   check_model(config, features, files[0]);
-  std::vector<FoldResult> results;
-  for (int s = 0; s < seeds; ++s) {
-    config.seed = config.split.seed = args.get<std::uint64_t>("first-seed") + static_cast<std::uint64_t>(s);
-    const FoldStore store(folder, key_of(config, features), part);
-    for (const Split& split : splits_of(config, features)) {
-      if (!wanted(folds, split.fold)) continue;
-      FoldResult result{config.seed, split.fold, {}};
-      const std::string model = fold_model_file(folder, config.seed, split.fold);
-      const bool known = store.load(config.seed, split, result);
-      if (!known || (models == KeepModels::all && !has_model(model, config))) {
-        result = run_fold(config, features, split, pool, part, model, models != KeepModels::none, args.quiet());
-        store.save(config.seed, split, result);
-      }
-      results.push_back(std::move(result));
-    }
-  }
+  const std::vector<FoldResult> results = run_folds(config, features, plan);
   if (results.empty()) throw Error(ErrorCode::usage, "--folds", "names no fold of " + config.split.protocol);
   EvaluationOptions options;
   options.title = title_of(config);
-  options.protocol = config.split.protocol + (part == Part::validation ? validation_title : "");
+  options.protocol = config.split.protocol + (plan.part == Part::validation ? validation_title : "");
   options.leaky = is_leaky(config);
   const CrossValidation summary = summarize(results, features.manifest.labels, options);
-  config.seed = config.split.seed = args.get<std::uint64_t>("first-seed");
-  report(summary, config, features, folder,
-         "serene crossval " + files[0] + " --protocol " + config.split.protocol + " --seeds " + std::to_string(seeds) +
-             (part == Part::test ? "" : " --part validation"),
-         part);
+  config.seed = config.split.seed = plan.seeds.front();
+  report(summary, config, features, plan.folder,
+         "serene crossval " + files[0] + " --protocol " + config.split.protocol + " --seeds " +
+             std::to_string(plan.seeds.size()) + (plan.part == Part::test ? "" : " --part validation"),
+         plan.part);
   print(args.has("json") ? to_json(summary).dump(2) + "\n" : to_table(summary));
   return 0;
 }

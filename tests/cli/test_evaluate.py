@@ -118,6 +118,21 @@ class CrossValidationTest(CliTest):
         lost.write_bytes(before[:50])
         self.one_error(serene(*on_corpus("crossval", SMOKE, "--run", run, "--seeds", "2", *self.SETTINGS, "--quiet")), 2, "seed2-fold1.json")
 
+    def test_several_folds_at_once(self):
+        runs = [self.new_path("one"), self.new_path("two")]
+        for jobs, run in zip((1, 3), runs):
+            self.ok(*on_corpus("crossval", SMOKE, "--run", run, *self.SETTINGS, "--seeds", "2", "--jobs", str(jobs), threads=2))
+        self.assertEqual(support.tree(runs[0]), support.tree(runs[1]))
+        self.one_error(serene(*on_corpus("crossval", SMOKE, "--jobs", "0")), 1, "--jobs")
+
+    def test_a_fold_that_fails_ends_the_others(self):
+        run = self.new_path("run")
+        (run / "seed1-fold0.safetensors").mkdir(parents=True)  # where its model should go
+        result = serene(*on_corpus("crossval", SMOKE, "--run", run, *self.SETTINGS, "--seeds", "2", "--jobs", "2", "--quiet"))
+        self.assertIn("seed1-fold0.safetensors", self.one_error(result, 2))
+        self.assertFalse((run / "results.json").exists())
+        self.assertFalse((run / "seed2-fold1.json").exists())
+
     def test_some_folds(self):
         result = self.ok(*on_corpus("crossval", SMOKE, "--run", self.new_path("run"), "--seeds", "1", *self.SETTINGS, "--folds", "1", "--json"))
         self.assertEqual([f["fold"] for f in result.json()["folds"]], [1])

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <mutex>
-#include <thread>
 
+#include "serene/core/jobs.h"
 #include "serene/train/sweep_halving.h"
 
 namespace serene {
@@ -80,40 +79,6 @@ std::vector<SweepRecord> load_all(const SweepPlan& plan, const SweepStore& store
   for (const SweepTrial& trial : plan.trials) records.push_back(store.load(plan, trial));
   return records;
 }
-
-// Numbered tasks on threads of their own: the first error, by number, stops the others and is thrown.
-class Jobs {
- public:
-  template <class F>
-  void run(int jobs, std::size_t count, const F& task) {
-    std::vector<std::thread> threads;
-    for (int j = 1; j < jobs; ++j) threads.emplace_back([&] { work(count, task); });
-    work(count, task);
-    for (std::thread& t : threads) t.join();
-    if (error_) std::rethrow_exception(error_);
-  }
-  const std::atomic<bool>& stop() const { return stop_; }
-
- private:
-  template <class F>
-  void work(std::size_t count, const F& task) {
-    for (std::size_t i; !stop_ && (i = next_.fetch_add(1)) < count;) {
-      try {
-        task(i);
-      } catch (...) {
-        const std::lock_guard lock(mutex_);
-        if (!error_ || i < first_) error_ = std::current_exception(), first_ = i;
-        stop_ = true;
-      }
-    }
-  }
-
-  std::atomic<bool> stop_{false};
-  std::atomic<std::size_t> next_{0};
-  std::mutex mutex_;
-  std::exception_ptr error_;
-  std::size_t first_ = 0;
-};
 
 }  // namespace
 

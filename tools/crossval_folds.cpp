@@ -1,0 +1,107 @@
+#include "crossval_folds.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <mutex>
+
+#include "command.h"
+#include "serene/core/jobs.h"
+#include "serene/core/sha256.h"
+#include "serene/io/checkpoint.h"
+
+namespace serene::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string key_of(const RunConfig& config, const FeatureSet& features) {
+  Sha256 sum;
+  sum.update(to_json(config).dump());
+  for (const std::string& hash : features.audio_hashes) sum.update(hash);
+  sum.update(source_sha256(config.train.transfer));
+  for (const Clip& clip : features.manifest.clips) {
+    if (config.train.targets.kind == TargetKind::votes) sum.update(Json(clip.votes).dump());
+  }
+  return sum.hex();
+}
+
+// Whether a model of this very config lies there; a broken one does not count.
+bool has_model(const std::string& path, const RunConfig& config) {
+  try {
+    read_fold_model(path, config);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+struct FoldTask {
+  RunConfig config;  // of its seed
+  Split split;
+  std::string model;  // where it goes; with KeepModels::none one that lies there goes, for it may be another config's
+};
+
+std::string outcome_line(const FoldTask& task, const Outcome& o, Part part, bool leaky) {
+  char line[120];
+  std::snprintf(line, sizeof line, "seed %llu fold %d  %sUAR %.1f %%  WAR %.1f %%  (%zu clips)%s",
+                static_cast<unsigned long long>(task.config.seed), task.split.fold,
+                part == Part::validation ? "validation " : "", 100 * o.evaluation.scores.uar,
+                100 * o.evaluation.scores.war, o.predictions.size(), leaky ? "  LEAKY" : "");
+  return line;
+}
+
+FoldResult train_fold(const FoldTask& task, const FeatureSet& features, const FoldPlan& plan, ThreadPool& pool,
+                      bool quiet) {
+  Experiment experiment(task.config, features, task.split, pool);
+  const std::string prefix =
+      "seed " + std::to_string(task.config.seed) + " fold " + std::to_string(task.split.fold) + "  ";
+  run_epochs(experiment, nullptr, prefix, quiet, false);
+  const Outcome o = finish(experiment, plan.part);
+  remark(outcome_line(task, o, plan.part, experiment.leaky()));
+  std::error_code ignored;
+  if (plan.models == KeepModels::none) fs::remove(task.model, ignored);
+  else write_checkpoint(task.model, experiment.checkpoint(o.temperature, o.uncertain_below));
+  return {task.config.seed, task.split.fold, o.predictions};
+}
+
+std::vector<FoldTask> tasks_of(const RunConfig& config, const FeatureSet& features, const FoldPlan& plan) {
+  std::vector<FoldTask> tasks;
+  for (const std::uint64_t seed : plan.seeds) {
+    RunConfig own = config;
+    own.seed = own.split.seed = seed;
+    for (Split& split : splits_of(own, features)) {
+      const bool wanted =
+          plan.folds.empty() || std::find(plan.folds.begin(), plan.folds.end(), split.fold) != plan.folds.end();
+      const std::string model = fold_model_file(plan.folder, seed, split.fold);
+      if (wanted) tasks.push_back({own, std::move(split), model});
+    }
+  }
+  return tasks;
+}
+
+}  // namespace
+
+std::vector<FoldResult> run_folds(const RunConfig& config, const FeatureSet& features, const FoldPlan& plan) {
+  const std::vector<FoldTask> tasks = tasks_of(config, features, plan);
+  std::vector<FoldResult> results(tasks.size());
+  std::vector<std::size_t> missing;
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const FoldTask& t = tasks[i];
+    results[i] = {t.config.seed, t.split.fold, {}};
+    const FoldStore store(plan.folder, key_of(t.config, features), plan.part);
+    const bool known = store.load(t.config.seed, t.split, results[i]);
+    if (!known || (plan.models == KeepModels::all && !has_model(t.model, t.config))) missing.push_back(i);
+  }
+  const int at_once = std::clamp(plan.jobs, 1, static_cast<int>(std::max<std::size_t>(missing.size(), 1)));
+  Jobs jobs;
+  jobs.run(at_once, missing.size(), [&](std::size_t m) {
+    const FoldTask& t = tasks[missing[m]];
+    ThreadPool pool(std::max(1, plan.threads / at_once));
+    // Bars of several folds would overwrite each other.
+    results[missing[m]] = train_fold(t, features, plan, pool, plan.quiet || at_once > 1);
+    FoldStore(plan.folder, key_of(t.config, features), plan.part).save(t.config.seed, t.split, results[missing[m]]);
+  });
+  return results;
+}
+
+}  // namespace serene::cli
