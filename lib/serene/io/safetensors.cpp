@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "serene/core/error.h"
+#include "serene/core/finite.h"
 #include "serene/io/file.h"
 #include "serene/io/safetensors_header.h"
 
@@ -113,10 +114,14 @@ void SafeTensors::check_layout() const {
 
 void SafeTensors::check_finite() const {
   for (const auto& [name, info] : tensors_) {
-    const std::size_t count = static_cast<std::size_t>(info.size());
+    const std::byte* data = bytes_.data() + data_begin_ + info.begin;
     bool finite = true;
-    for_each_value(info.dtype, bytes_.data() + data_begin_ + info.begin, count,
-                   [&](auto value) { finite = finite && std::isfinite(value); });
+    if (info.dtype == "F32") {
+      finite = all_finite(data, info.size());
+    } else {
+      for_each_value(info.dtype, data, static_cast<std::size_t>(info.size()),
+                     [&](auto value) { finite = finite && std::isfinite(value); });
+    }
     if (!finite) throw failure(where_, "NonFinite", "tensor \"" + printable(name) + "\" holds NaN or infinity");
   }
 }
