@@ -63,8 +63,11 @@ def parse():
     parser.add_argument("--rounds", type=int, default=0, help="default: 7")
     parser.add_argument("--threads", type=int, default=0, help="most threads (default: cores)")
     parser.add_argument("--native-build", help="build folder of the same source with -march=native, to compare with")
+    parser.add_argument("--goals", nargs="+", metavar="JSON", help="measure nothing: the goals beside earlier runs, a column for each file")
     parser.add_argument("--out", default=os.path.join(HERE, "results"), help="folder of performance.json, .md and .svg")
     options = parser.parse_args()
+    if options.goals:
+        return options
     options.parts = [p for p in options.only.split(",") if p] or [*ROWS, *OTHERS]
     options.peers = os.path.abspath(options.peers or os.path.join(options.build, "peers"))
     for part in options.parts:
@@ -138,6 +141,13 @@ def write(options, report):
 
 def main():
     options = parse()
+    if options.goals:
+        reports = []
+        for path in options.goals:
+            with open(path, encoding="utf-8") as file:
+                reports.append(json.load(file))
+        print(table.goals(reports), end="")
+        return 0
     began = time.perf_counter()
     try:
         with tempfile.TemporaryDirectory(prefix="serene-performance-") as case:

@@ -80,3 +80,22 @@ def markdown(report):
             lines += form(report[name]) + [""]
     lines += ["Not measured: %s." % "; ".join(report["skipped"]), ""] if report["skipped"] else []
     return "\n".join(lines)
+
+
+def goals(reports):
+    """The rows that have a goal, one column for each machine that was measured."""
+    rows = {}
+    for place, report in enumerate(reports):
+        for r in report["rows"]:
+            if r["goal"]:
+                rows.setdefault((r["work"], r["against"], goal_text(r)[:-2]), {})[place] = r
+    names = [r["machine"]["cpu"].replace("(R)", "").split(" Processor")[0] for r in reports]
+    lines = ["| work | against | goal | " + " | ".join(names) + " |", "|---|---|---|" + "---|" * len(names)]
+    for (work, against, goal), by_place in rows.items():
+        cells = []
+        for place in range(len(reports)):
+            r = by_place.get(place)
+            cells.append("" if r is None else "%s%s %s" % (with_range(r["ratio"] or r["serene"]), "×" if r["ratio"] else unit_text(r),
+                                                           "✓" if r["reached"] else "✗"))
+        lines.append("| %s | %s | %s | %s |" % (work, against, goal, " | ".join(cells)))
+    return "\n".join(lines) + "\n"
