@@ -34,6 +34,9 @@ class Bidirectional final : public Layer<S> {
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
 
+  const Layer<S>& forward_layer() const noexcept { return *forward_; }
+  const Layer<S>& backward_layer() const noexcept { return *backward_; }
+
  private:
   struct Scratch;
   Frame<S> backward_frame(const Frame<S>& forward, const Plan& forward_plan) const noexcept;

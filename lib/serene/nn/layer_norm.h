@@ -26,6 +26,8 @@ class LayerNorm final : public Layer<S> {
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
 
+  double epsilon() const noexcept { return epsilon_; }
+
  private:
   Index channels_;
   double epsilon_;

@@ -30,6 +30,9 @@ class Pooling1D final : public Layer<S> {
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
 
+  Pool kind() const noexcept { return kind_; }
+  const Window& window() const noexcept { return window_; }
+
  private:
   Pool kind_;
   Window window_;
@@ -48,6 +51,8 @@ class GlobalPooling1D final : public Layer<S> {
   void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept override;
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
+
+  Pool kind() const noexcept { return kind_; }
 
  private:
   Pool kind_;

@@ -31,6 +31,10 @@ class Pooling2D final : public Layer<S> {
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
 
+  Pool kind() const noexcept { return kind_; }
+  Grid in() const noexcept { return in_; }
+  Window2D window() const noexcept { return {time_, frequency_}; }
+
  private:
   struct Scratch;
   void max_backward(const S* x, const S* y, const S* dy, Index n, const Scratch& s, S* dx) const noexcept;
