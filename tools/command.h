@@ -29,6 +29,8 @@ int sweep_command(int argc, char** argv);
 int ensemble_command(int argc, char** argv);
 int predict_command(int argc, char** argv);
 int inspect_command(int argc, char** argv);
+int export_command(int argc, char** argv);
+int import_command(int argc, char** argv);
 int features_command(int argc, char** argv);
 int augment_command(int argc, char** argv);
 int data_command(int argc, char** argv);

@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "serene/audio/features.h"
+#include "serene/call/recognizer.h"
 #include "serene/core/thread_pool.h"
 #include "serene/io/npy.h"
 #include "serene/train/run_config.h"
@@ -13,7 +14,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// The features that a trained model hears.
+FeatureConfig config_of_model(const Arguments& args) {
+  if (args.has("set")) throw Error(ErrorCode::usage, "--set", "does not go with --model");
+  const Ensemble model = read_model(model_file(args.get<std::string>("model")));
+  const FeatureConfig config = feature_config_of(model.members.front());
+  for (const Checkpoint& member : model.members) {
+    if (feature_config_of(member) == config) continue;
+    throw Error(ErrorCode::usage, "--model", "the members of the ensemble hear several kinds of features");
+  }
+  return config;
+}
+
 FeatureConfig config_of(const Arguments& args) {
+  if (args.has("model")) return config_of_model(args);
   Json json{{"preset", args.get<std::string>("preset")}};
   if (args.has("set")) {
     for (const std::string& assignment : args.get<std::vector<std::string>>("set")) apply_override(json, assignment);
@@ -47,10 +61,12 @@ int features_command(int argc, char** argv) {
              cxxopts::value<std::string>()->default_value("mfcc-40"),
              "NAME")("set", "Change a setting of the preset, such as n_mels=80 or trim_top_db=null; may be repeated",
                      cxxopts::value<std::vector<std::string>>(), "KEY=VALUE")(
+      "model", "The features of this model instead of a preset", cxxopts::value<std::string>(), "RUN|MODEL")(
       "out", "Folder for the .npy files, named after the audio files",
       cxxopts::value<std::string>()->default_value("."), "DIR")("print-config", "Print every setting and stop")(
       "threads", "Threads", cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
   args.example("serene features clip.wav --preset logmel-64 --out features");
+  args.example("serene features *.wav --model runs/first --out features    (then: serene predict --features)");
   if (!args.parse(argc, argv)) return 0;
   const FeatureConfig config = config_of(args);
   if (args.has("print-config")) return print(to_json(config).dump(2) + "\n"), 0;

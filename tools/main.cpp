@@ -25,6 +25,8 @@ constexpr Command kCommands[] = {
     {"ensemble", "Join trained models into one that answers with their mean", serene::cli::ensemble_command},
     {"predict", "Tell the emotion of audio files", serene::cli::predict_command},
     {"inspect", "Show a model's or config's layers, shapes, parameters, memory and work", serene::cli::inspect_command},
+    {"export", "Write a model for other programs: ONNX, or weights for PyTorch", serene::cli::export_command},
+    {"import", "Make a model of weights that Keras or PyTorch trained", serene::cli::import_command},
     {"features", "Write the features of audio files as .npy", serene::cli::features_command},
     {"augment", "Let augmentation be heard and seen: examples, pictures and a page", serene::cli::augment_command},
     {"data", "Check a corpus, list it as a manifest, show its splits", serene::cli::data_command},

@@ -12,6 +12,7 @@
 #include "serene/call/recognizer.h"
 #include "serene/core/thread_pool.h"
 #include "serene/eval/text_table.h"
+#include "serene/io/npy.h"
 
 namespace serene::cli {
 namespace {
@@ -40,9 +41,27 @@ struct Answer {
 };
 
 struct Question {
-  double window_s = 0;  // 0: the file as a whole
-  bool always = false;  // never "uncertain"
+  double window_s = 0;    // 0: the file as a whole
+  bool always = false;    // never "uncertain"
+  bool features = false;  // the files hold features, not sound
 };
+
+// (frames, F) features as `serene features` writes them, not standardised.
+Recognition recognize_npy(const Recognizer& recognizer, const std::string& file) {
+  const Index wanted = recognizer.members().front().checkpoint.input_channels;
+  if (recognizer.streams().size() != 1) {
+    throw Error(ErrorCode::usage, "--features", "the members of the ensemble hear several kinds of features");
+  }
+  const NpyArray<float> array = read_npy<float>(file);
+  if (array.shape.size() != 2 || array.shape[0] < 1 || array.shape[1] != wanted) {
+    throw Error(ErrorCode::input, printable(file, 500), "wrong shape")
+        .expected("(frames, " + std::to_string(wanted) + ")")
+        .got(Json(array.shape).dump());
+  }
+  FeatureMatrix m;
+  m.frames = array.shape[0], m.dim = wanted, m.values = array.values;
+  return recognizer.recognize_features(m);
+}
 
 // A broken file is an answer too: the others go on.
 Answer ask(const Recognizer& recognizer, const std::string& file, const Question& question) {
@@ -51,7 +70,7 @@ Answer ask(const Recognizer& recognizer, const std::string& file, const Question
     if (question.window_s > 0) {
       a.rows = recognizer.recognize_timeline(file, question.window_s);
     } else {
-      a.rows.push_back({0, 0, recognizer.recognize_file(file)});
+      a.rows.push_back({0, 0, question.features ? recognize_npy(recognizer, file) : recognizer.recognize_file(file)});
     }
     for (TimedRecognition& row : a.rows) row.recognition.uncertain &= !question.always;
   } catch (const Error& e) {
@@ -135,6 +154,8 @@ std::string timeline_csv(const Recognizer& r, const std::vector<std::string>& fi
 Question question_of(const Arguments& args) {
   Question q;
   q.always = args.has("always");
+  q.features = args.has("features");
+  if (q.features && args.has("timeline")) throw Error(ErrorCode::usage, "--features", "does not go with --timeline");
   if (args.has("window") && !args.has("timeline")) throw Error(ErrorCode::usage, "--window", "belongs to --timeline");
   if (!args.has("timeline")) return q;
   q.window_s = args.get<double>("window");
@@ -151,6 +172,7 @@ int predict_command(int argc, char** argv) {
   args.add()("json", "JSON instead of a table; files that cannot be used are in it with their error")(
       "timeline", "A long recording in windows that overlap by half: CSV of their times and answers, or --json")(
       "window", "Length of the windows of --timeline in seconds", cxxopts::value<double>()->default_value("3"), "S")(
+      "features", "The files are features as serene features writes them (.npy, frames x values), not sound")(
       "always", "Never \"uncertain\": the best guess, however unsure the model is")(
       "threads", "Threads", cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
   args.add_precision();

@@ -89,14 +89,7 @@ int train(const RunConfig& config, const RunFolder& folder, const FeatureSet& fe
 
 Split split_of(const RunConfig& config, const RunFolder& folder, const FeatureSet& features, bool resume) {
   if (resume && folder.has_state()) return folder.read_split(features.manifest);
-  const auto splits = splits_of(config, features);
-  for (const Split& s : splits) {
-    if (s.fold == config.split.fold) return s;
-  }
-  if (splits.size() == 1) return splits.front();
-  throw Error(ErrorCode::usage, "split.fold", "no such fold in " + config.split.protocol)
-      .expected(std::to_string(splits.front().fold) + ".." + std::to_string(splits.back().fold))
-      .got(std::to_string(config.split.fold));
+  return chosen_split(config, features);
 }
 
 }  // namespace
@@ -108,6 +101,7 @@ int train_command(int argc, char** argv) {
       cxxopts::value<std::vector<std::string>>(),
       "KEY=VALUE")("seed", "The same as --set seed=N", cxxopts::value<std::uint64_t>(), "N")(
       "resume", "Go on with the run in --run, bit for bit as if it had not been stopped")(
+      "tensorboard", "Also log every epoch for TensorBoard, in the run folder; a resumed run goes on with its log")(
       "print-config", "Print the resolved config and stop")(
       "dry-run", "Read the data and plan everything, train and write nothing")(
       "overfit-batch", "Learn one batch by heart (train.epochs steps) and stop: a check of graph and data");
@@ -126,6 +120,7 @@ int train_command(int argc, char** argv) {
   const RunConfig config = resolve(args, folder, files.empty() ? "" : files[0]);
   if (args.has("print-config")) return print(to_json(config).dump(2) + "\n"), 0;
   if (folder.path().empty()) folder = RunFolder("runs/" + config.name);
+  if (args.has("tensorboard")) folder.log_to_tensorboard();
   const bool writes = !args.has("dry-run") && !args.has("overfit-batch");
   if (writes && !resume && folder.has_config()) folder.open(false);  // refuse before the long work
 

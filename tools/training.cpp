@@ -83,19 +83,4 @@ void run_epochs(Experiment& experiment, const RunFolder* folder, const std::stri
              std::to_string(trainer.best_epoch() + 1) + ", " + clock_text(took.count()));
 }
 
-Outcome finish(Experiment& experiment, Part part) {
-  Outcome o;
-  o.temperature = experiment.fit_temperature();
-  o.uncertain_below = experiment.choose_threshold(o.temperature);
-  const Split& split = experiment.split();
-  o.predictions = experiment.predict(part == Part::validation ? split.validation : split.test, o.temperature);
-  EvaluationOptions options;
-  options.title = title_of(experiment.config());
-  options.protocol = split.name + (part == Part::validation ? validation_title : "");
-  options.leaky = experiment.leaky();
-  options.uncertain_below = o.uncertain_below;
-  o.evaluation = evaluate(o.predictions, experiment.dataset().label_names(), options);
-  return o;
-}
-
 }  // namespace serene::cli

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "serene/train/experiment.h"
+#include "serene/train/outcome.h"
 #include "serene/train/progress.h"
 #include "serene/train/run_folder.h"
 
@@ -25,17 +25,5 @@ void remark_skipped(const Manifest& manifest);
 // ("fold 2 seed 1 "). epoch_lines: keep a line for every epoch.
 void run_epochs(Experiment& experiment, const RunFolder* folder, const std::string& prefix, bool quiet,
                 bool epoch_lines);
-
-// Calibrates on the validation part of a finished experiment and scores its test part, or (to compare recipes without
-// a look at the test speakers) the validation part itself.
-enum class Part { test, validation };
-inline constexpr const char* validation_title = ", validation part";
-struct Outcome {
-  double temperature = 1;
-  double uncertain_below = 0;
-  std::vector<Prediction> predictions;
-  Evaluation evaluation;
-};
-Outcome finish(Experiment& experiment, Part part = Part::test);
 
 }  // namespace serene::cli

@@ -8,12 +8,22 @@ import support
 from support import EMOTIONS, EPOCHS, SMALL, SMOKE, CliTest, on_corpus, serene, trained
 
 FILES = ["best.safetensors", "config.json", "confusion.svg", "curves.svg", "data.json", "last-1.safetensors", "last.safetensors",
-         "log.csv", "log.jsonl", "predictions.json", "report.html", "results.json", "split.json"]
+         "log.csv", "log.jsonl", "model_card.md", "predictions.json", "report.html", "results.json", "split.json"]
 
 
 class RunFolderTest(CliTest):
     def test_files(self):
         self.assertEqual(sorted(support.tree(trained()[0])), FILES)
+
+    def test_model_card(self):
+        run, _ = trained()
+        card, results = (run / "model_card.md").read_text(), json.loads((run / "results.json").read_text())
+        self.assertIn("| UAR | %.2f %%" % (100 * results["uar"]["estimate"]), card)
+        for words in ("RAVDESS CC BY-NC-SA 4.0", "never for decisions about people", "what a person feels", "Art. 50", "Tested on: ravdess-"):
+            self.assertIn(words, card.replace("\\", ""))
+        for label in EMOTIONS:
+            self.assertRegex(card, r"(?m)^\| %s \| \d+ \|" % label)
+        self.assertNotIn("LEAKY", card)
 
     def test_result_on_stdout_progress_on_stderr(self):
         run, result = trained()

@@ -6,7 +6,9 @@
 #include <system_error>
 
 #include "serene/eval/charts.h"
+#include "serene/eval/model_card.h"
 #include "serene/io/atomic_file.h"
+#include "serene/io/tensorboard.h"
 
 namespace serene {
 namespace {
@@ -17,6 +19,7 @@ constexpr const char* kConfig = "config.json";
 constexpr const char* kSplit = "split.json";
 constexpr const char* kLast = "last.safetensors";
 constexpr const char* kLastButOne = "last-1.safetensors";
+constexpr const char* kEvents = "events.out.tfevents.serene";
 
 std::string csv_figure(double v) {
   if (!std::isfinite(v)) return "";
@@ -44,6 +47,22 @@ std::string jsonl_log(const std::vector<EpochRecord>& history) {
   return text;
 }
 
+// Epochs count from 1, as on the terminal.
+std::vector<ScalarStep> tensorboard_log(const std::vector<EpochRecord>& history) {
+  std::vector<ScalarStep> steps;
+  for (const EpochRecord& r : history) {
+    steps.push_back({r.epoch + 1,
+                     {{"loss/train", r.train_loss},
+                      {"loss/validation", r.val_loss},
+                      {"accuracy/train", r.train_accuracy},
+                      {"accuracy/validation", r.val_accuracy},
+                      {"UAR/validation", r.val_uar},
+                      {"optimizer/learning_rate", r.learning_rate},
+                      {"optimizer/gradient_norm", r.gradient_norm}}});
+  }
+  return steps;
+}
+
 Json data_summary(const FeatureSet& features) {
   Json labels = Json::object();
   const auto counts = label_counts(features.manifest);
@@ -57,6 +76,20 @@ Json data_summary(const FeatureSet& features) {
           {"labels", labels},
           {"left_out", features.manifest.left_out},
           {"skipped", skipped}};
+}
+
+ModelCard card_of(const Checkpoint& best, const FeatureSet& features, const Split& split) {
+  const Model<float> model = build_model_of(best);
+  const FeatureConfig& f = features.config;
+  ModelCard card;
+  card.name = best.notes.at("name");
+  card.notes = best.notes;
+  card.data = data_facts(features, split);
+  card.architecture = std::to_string(model.layer_count()) + " layers, " + std::to_string(model.parameter_count()) +
+                      " parameters, " + std::to_string(best.labels.size()) + " emotions";
+  card.features =
+      f.preset + ": " + std::to_string(features.dim) + " values a frame at " + std::to_string(f.rate_hz) + " Hz";
+  return card;
 }
 
 std::string text_of(const Json& json) { return json.dump(2) + "\n"; }
@@ -95,6 +128,7 @@ void RunFolder::write_epoch(Experiment& experiment) const {
 void RunFolder::write_logs(const std::vector<EpochRecord>& history) const {
   write_file_atomic(file("log.jsonl"), jsonl_log(history));
   write_file_atomic(file("log.csv"), csv_log(history));
+  if (tensorboard_ || fs::exists(file(kEvents))) update_event_file(file(kEvents), tensorboard_log(history));
 }
 
 void RunFolder::write_end(Experiment& experiment, const Checkpoint& best, const Evaluation& evaluation,
@@ -116,6 +150,7 @@ void RunFolder::write_end(Experiment& experiment, const Checkpoint& best, const 
                     confusion_chart(evaluation.confusion, evaluation.labels,
                                     heading_of(evaluation.title, evaluation.protocol, evaluation.leaky)));
   write_file_atomic(file("report.html"), evaluation_report(evaluation, context));
+  write_file_atomic(file("model_card.md"), model_card(card_of(best, features, experiment.split()), evaluation));
 }
 
 RunConfig RunFolder::read_config() const {

@@ -5,10 +5,11 @@
 //   last.safetensors   weights and trainer's state   last-1...        the one before
 //   best.safetensors   the model to use              curves.svg, confusion.svg
 //   results.json       scores of the test part       predictions.json logits of the test part
-//   report.html        all of it in one page
+//   report.html        all of it in one page         model_card.md    what the model is and is not for
+//   events.out.tfevents.serene    the log for TensorBoard (io/tensorboard.h), where it is wanted
 //
-// Nothing in it depends on times or threads: a run that was killed and resumed leaves the same bytes as one that was
-// not.
+// Nothing in it depends on times or threads, but for the times in TensorBoard's log: a run that was killed and resumed
+// leaves the same bytes as one that was not.
 #pragma once
 
 #include <string>
@@ -33,6 +34,8 @@ class RunFolder {
   // and resume is false.
   void open(bool resume) const;
   void write_start(const RunConfig& config, const Split& split, const FeatureSet& features) const;
+  // From now on write_epoch keeps a log for TensorBoard; one that is there already goes on without this.
+  void log_to_tensorboard() { tensorboard_ = true; }
   // After an epoch: log, last, and best when this epoch is the best.
   void write_epoch(Experiment& experiment) const;
   // At the end: best with its temperature, scores, pictures, report.
@@ -48,6 +51,7 @@ class RunFolder {
   void write_logs(const std::vector<EpochRecord>& history) const;
 
   std::string path_;
+  bool tensorboard_ = false;
 };
 
 // Facts about the data for reports.
