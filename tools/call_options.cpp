@@ -225,6 +225,7 @@ std::string shipped_file(const std::string& name, std::vector<std::string>* plac
     const fs::path folder = program.parent_path();
     folders.push_back(folder.parent_path());
     folders.push_back(folder.parent_path().parent_path());
+    folders.push_back(folder.parent_path() / "share" / "serene");  // installed
   }
   for (const fs::path& folder : folders) {
     const fs::path file = folder / name;

@@ -1,4 +1,15 @@
-// The version of the library: semantic versioning, the same as the CMake project's.
+// The version of the library, semantic versioning: while it is 0.x, a new minor version may change the C++ interface.
+// CMake, C and C++ all read it here.
 #pragma once
 
-#define SERENE_VERSION "0.1.0"
+#define SERENE_VERSION_MAJOR 0
+#define SERENE_VERSION_MINOR 1
+#define SERENE_VERSION_PATCH 0
+
+#define SERENE_VERSION_NUMBER_OF(major, minor, patch) (10000 * (major) + 100 * (minor) + (patch))
+#define SERENE_VERSION_NUMBER SERENE_VERSION_NUMBER_OF(SERENE_VERSION_MAJOR, SERENE_VERSION_MINOR, SERENE_VERSION_PATCH)
+
+#define SERENE_TEXT_OF(major, minor, patch) #major "." #minor "." #patch
+#define SERENE_TEXT_OF_VALUES(major, minor, patch) SERENE_TEXT_OF(major, minor, patch)
+// "0.1.0"
+#define SERENE_VERSION SERENE_TEXT_OF_VALUES(SERENE_VERSION_MAJOR, SERENE_VERSION_MINOR, SERENE_VERSION_PATCH)

@@ -9,7 +9,11 @@ if(NOT SERENE_NPM)
   message(FATAL_ERROR "The dashboard needs npm to fetch its two packages: install npm, or build without the dashboard by -DSERENE_SERVER=OFF")
 endif()
 
-serene_folder(server serene_core serene_audio serene_nn serene_eval serene_io serene_call Boost::headers SQLite::SQLite3 Threads::Threads)
+# Within the build it links the folders; outside there is the one library.
+set(folders serene_core serene_audio serene_nn serene_eval serene_io serene_call)
+serene_folder(server "$<BUILD_INTERFACE:${folders}>" $<INSTALL_INTERFACE:serene::serene> Boost::headers SQLite::SQLite3
+  Threads::Threads)
+set_target_properties(serene_server PROPERTIES EXPORT_NAME server)
 target_compile_definitions(serene_server PUBLIC SERENE_WITH_SERVER)
 add_library(serene::server ALIAS serene_server)
 
