@@ -1,4 +1,5 @@
 """Bars with intervals and lines, as plain SVG, readable on light and dark pages."""
+import common  # noqa: F401  (puts benchmarks/ on the path)
 from suite import picture
 
 WIDTH, LEFT, RIGHT, STEP = 860, 330, 90, 26

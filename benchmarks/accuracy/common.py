@@ -92,6 +92,7 @@ def brief(summary):
     """The figures of a cross-validation that the tables and pictures need."""
     pooled = summary["pooled"]
     return {"uar": summary["uar"], "war": summary["war"], "macro_f1": summary["macro_f1"], "ece": summary["ece"],
+            "pooled_ece": pooled["calibrated"]["ece"],
             "interval": {k: pooled["uar"][k] for k in ("low", "high")}, "speaker_uar": pooled["speaker_uar"],
             "sex_gap_uar": pooled["sex_gap_uar"], "sexes": [{k: s[k] for k in ("name", "uar")} for s in pooled["sexes"]],
             "recall": {c["label"]: c["recall"] for c in pooled["classes"]}, "confusion": pooled["confusion"],

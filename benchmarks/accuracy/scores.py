@@ -61,7 +61,7 @@ def row_text(r):
     return [r["protocol"], r["words"], common.spread_text(r["uar"]),
             "%s to %s" % (percent(r["interval"]["low"]), percent(r["interval"]["high"])) if whole else "", common.spread_text(r["war"]),
             "%s / %s / %s" % tuple(percent(speakers[k]) for k in ("min", "median", "max")) if whole else "",
-            "%+.1f" % (100 * r["sex_gap_uar"]) if whole else "", percent(r["ece"]["mean"]), "%d × %d" % (r["seeds"], r["folds"]), "%.1f" % r["goal"],
+            "%+.1f" % (100 * r["sex_gap_uar"]) if whole else "", percent(r["pooled_ece"]) if whole else "", "%d × %d" % (r["seeds"], r["folds"]), "%.1f" % r["goal"],
             r["published"]]
 
 
@@ -75,7 +75,7 @@ def main():
             continue
         rows.append({"protocol": protocol, "configs": configs, "words": words, "goal": goal, "published": published, "as_one": as_one,
                      **figures_of(score(options, protocol, configs), as_one)})
-    header = ["protocol", "model", "UAR %", "95 % over speakers", "accuracy %", "speakers, min / median / max", "men − women", "ECE %", "seeds × folds",
+    header = ["protocol", "model", "UAR %", "95 % over speakers", "accuracy %", "speakers, min / median / max", "men − women", "ECE %, all clips", "seeds × folds",
               "goal", "published"]
     bars = []
     for r in rows:
