@@ -29,5 +29,5 @@ def bars(title, note, rows, low, high, unit="%g", zero=None):
         body.append(picture.line(x(r["low"]), y + 7.5, x(r["high"]), y + 7.5, "range"))
         if r.get("mark") is not None:
             body.append(picture.line(x(r["mark"]), y - 3, x(r["mark"]), y + 18, "goal"))
-        body.append(picture.text(max(x(r["high"]), x(r["value"]), x(r.get("mark") or low)) + 6, y + 12, r.get("text", "%.1f" % r["value"])))
+        body.append(picture.text(max(x(r["high"]), x(r["value"]), x(start), x(r.get("mark") or low)) + 6, y + 12, r.get("text", "%.1f" % r["value"])))
     return page(title, note, body, bottom + 32)
