@@ -38,6 +38,7 @@ bool has_model(const std::string& path, const RunConfig& config) {
 struct FoldTask {
   RunConfig config;  // of its seed
   Split split;
+  FoldStore store;    // of its seed
   std::string model;  // where it goes; with KeepModels::none one that lies there goes, for it may be another config's
 };
 
@@ -69,11 +70,12 @@ std::vector<FoldTask> tasks_of(const RunConfig& config, const FeatureSet& featur
   for (const std::uint64_t seed : plan.seeds) {
     RunConfig own = config;
     own.seed = own.split.seed = seed;
+    const FoldStore store(plan.folder, key_of(own, features), plan.part);
     for (Split& split : splits_of(own, features)) {
       const bool wanted =
           plan.folds.empty() || std::find(plan.folds.begin(), plan.folds.end(), split.fold) != plan.folds.end();
       const std::string model = fold_model_file(plan.folder, seed, split.fold);
-      if (wanted) tasks.push_back({own, std::move(split), model});
+      if (wanted) tasks.push_back({own, std::move(split), store, model});
     }
   }
   return tasks;
@@ -88,8 +90,7 @@ std::vector<FoldResult> run_folds(const RunConfig& config, const FeatureSet& fea
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const FoldTask& t = tasks[i];
     results[i] = {t.config.seed, t.split.fold, {}};
-    const FoldStore store(plan.folder, key_of(t.config, features), plan.part);
-    const bool known = store.load(t.config.seed, t.split, results[i]);
+    const bool known = t.store.load(t.config.seed, t.split, results[i]);
     if (!known || (plan.models == KeepModels::all && !has_model(t.model, t.config))) missing.push_back(i);
   }
   const int at_once = std::clamp(plan.jobs, 1, static_cast<int>(std::max<std::size_t>(missing.size(), 1)));
@@ -99,7 +100,7 @@ std::vector<FoldResult> run_folds(const RunConfig& config, const FeatureSet& fea
     ThreadPool pool(std::max(1, plan.threads / at_once));
     // Bars of several folds would overwrite each other.
     results[missing[m]] = train_fold(t, features, plan, pool, plan.quiet || at_once > 1);
-    FoldStore(plan.folder, key_of(t.config, features), plan.part).save(t.config.seed, t.split, results[missing[m]]);
+    t.store.save(t.config.seed, t.split, results[missing[m]]);
   });
   return results;
 }
