@@ -103,9 +103,9 @@ TEST_CASE("residual: names, shapes and coupling come from the parts") {
   CHECK(specs.back().name == "shortcut.bias");
   CHECK(layer->plan({2, 9, 3}, Mode::training).out == Shape{2, 5, 4});
   CHECK(layer->out_length(9) == 5);
-  CHECK(layer->couples_batch(Mode::training));
-  CHECK_FALSE(layer->couples_batch(Mode::inference));
-  CHECK_FALSE(other_shape<float>(false)->couples_batch(Mode::training));
+  CHECK(layer->sync_points(Pass::forward) == std::vector<Index>{9});
+  CHECK(layer->sync_points(Pass::backward) == std::vector<Index>{9});
+  CHECK(other_shape<float>(false)->sync_points(Pass::forward).empty());
 }
 
 TEST_CASE("residual: commit reaches the moving statistics") {

@@ -30,6 +30,27 @@ S gelu_argument(S z) {
   return S(2 * sqrt_2_over_pi) * (c + S(gelu_cubic) * c * c * c);
 }
 
+// y may be x. Written so that a NaN stays one and is noticed.
+template <class S>
+void relu(Index n, const S* x, S* y) {
+  wide_loop([=]() SERENE_WIDE {
+#pragma GCC ivdep
+    for (Index i = 0; i < n; ++i) y[i] = x[i] < S(0) ? S(0) : x[i];
+  });
+}
+
+// dz may be dy.
+template <class S>
+void relu_backward(Index n, const S* y, const S* dy, S* dz) {
+  wide_loop([=]() SERENE_WIDE {
+#pragma GCC ivdep
+    for (Index i = 0; i < n; ++i) {  // both operands are read first: a select, not a branch
+      const S d = dy[i];
+      dz[i] = y[i] > S(0) ? d : S(0);
+    }
+  });
+}
+
 // Calls f(first, count) over blocks of n elements.
 template <class F>
 void in_blocks(Index n, F&& f) {
@@ -134,8 +155,8 @@ void activate(Activation a, Index rows, Index channels, S* z) noexcept {
   switch (a) {
     case Activation::linear:
       break;
-    case Activation::relu:  // written so that a NaN stays one and is noticed
-      for (Index i = 0; i < n; ++i) z[i] = z[i] < S(0) ? S(0) : z[i];
+    case Activation::relu:
+      relu(n, z, z);
       break;
     case Activation::leaky_relu:
       for (Index i = 0; i < n; ++i) z[i] = z[i] < S(0) ? S(leaky_slope) * z[i] : z[i];
@@ -179,10 +200,7 @@ void activate_backward(Activation a, Index rows, Index channels, const S* z, con
       if (dz != dy) std::copy_n(dy, n, dz);
       break;
     case Activation::relu:
-      for (Index i = 0; i < n; ++i) {  // both operands are read first: a select, not a branch
-        const S d = dy[i];
-        dz[i] = y[i] > S(0) ? d : S(0);
-      }
+      relu_backward(n, y, dy, dz);
       break;
     case Activation::leaky_relu:
       for (Index i = 0; i < n; ++i) {
@@ -266,8 +284,10 @@ template <class S>
 void ActivationLayer<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S> y, const Frame<S>&) const noexcept {
   const Index channels = x.shape.channels;
   for_valid_rows(x, [&](Index first, Index rows) {
+    const S* from = x.data + first * channels;
     S* to = y.data + first * channels;
-    std::copy_n(x.data + first * channels, rows * channels, to);
+    if (activation_ == Activation::relu) return relu(rows * channels, from, to);
+    std::copy_n(from, rows * channels, to);
     activate(activation_, rows, channels, to);
   });
   zero_padding(y, x);

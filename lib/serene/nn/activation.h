@@ -1,8 +1,16 @@
 // Activations: y = a(z), element by element or over the channels of a frame. Fused into dense and conv1d, and a layer.
 //
-//   relu max(z, 0) | leaky_relu z or 0.3 z | elu z or e^z - 1 | sigmoid s(z) = 1/(1 + e^-z) | tanh | softplus ln(1 +
-//   e^z) swish z s(z) (Ramachandran et al. 2017) | gelu z Phi(z), gelu_tanh z (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))
-//   / 2 (Hendrycks and Gimpel 2016) | softmax e^z_c / sum e^z | log_softmax z_c - ln sum e^z
+//   relu         max(z, 0)
+//   leaky_relu   z, or 0.3 z below 0
+//   elu          z, or e^z - 1 below 0
+//   sigmoid      s(z) = 1 / (1 + e^-z)
+//   tanh
+//   softplus     ln(1 + e^z)
+//   swish        z s(z)                                                          (Ramachandran et al. 2017)
+//   gelu         z Phi(z)                                                        (Hendrycks and Gimpel 2016)
+//   gelu_tanh    z (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))) / 2                 (the same)
+//   softmax      e^z_c / sum e^z
+//   log_softmax  z_c - ln sum e^z
 //
 // No finite input overflows or gives a NaN. Everything here is thread-safe and allocates nothing.
 #pragma once
@@ -65,7 +73,7 @@ void finish_activation_backward(Activation a, Index rows, Index channels, const 
 template <class S>
 class ActivationLayer final : public Layer<S> {
  public:
-  explicit ActivationLayer(Activation activation) : activation_(activation) {}
+  explicit ActivationLayer(Activation activation) : activation_(activation) {}  // any activation
 
   std::string type() const override { return "activation"; }
   std::string summary() const override { return activation_name(activation_); }

@@ -18,7 +18,7 @@ struct SelfAttentionOptions {
 template <class S>
 class SelfAttention final : public Layer<S> {
  public:
-  explicit SelfAttention(SelfAttentionOptions options = {}) : options_(options) {}
+  explicit SelfAttention(SelfAttentionOptions options = {}) : options_(options) {}  // no parameters
 
   std::string type() const override { return "self_attention"; }
   std::string summary() const override {

@@ -2,9 +2,10 @@
 //
 //   u_t = tanh(x_t W + b),  e_t = u_t . v,  a = softmax over the L frames of e
 //
-//   AdditiveAttentionPooling     y (B,1,C)  = mu = sum a_t x_t         (Bahdanau et al., ICLR 2015; Mirsamadi et al.,
-//   ICASSP 2017) AttentiveStatisticsPooling   y (B,1,2C) = concat(mu, sigma)        (Okabe, Koshinaka, Shinoda,
-//   Interspeech 2018)
+//   AdditiveAttentionPooling     y (B,1,C)  = mu = sum a_t x_t
+//       (Bahdanau et al., ICLR 2015; Mirsamadi et al., ICASSP 2017)
+//   AttentiveStatisticsPooling   y (B,1,2C) = concat(mu, sigma)
+//       (Okabe, Koshinaka, Shinoda, Interspeech 2018)
 //       sigma = sqrt(max(var, 1e-12)),  var = sum a_t (x_t - mu)^2, channel by channel
 //
 // Backward, with g = dL/dmu and w = dL/dvar = dL/dsigma / (2 sigma), 0 where the floor holds (var does not change with
@@ -55,6 +56,7 @@ class AttentionPooling : public Layer<S> {
 template <class S>
 class AdditiveAttentionPooling final : public AttentionPooling<S> {
  public:
+  // Throws Error(usage) unless both sizes are positive.
   AdditiveAttentionPooling(Index in_channels, Index units) : AttentionPooling<S>(in_channels, units, false) {}
   std::string type() const override { return "additive_attention_pooling"; }
 };
@@ -62,6 +64,7 @@ class AdditiveAttentionPooling final : public AttentionPooling<S> {
 template <class S>
 class AttentiveStatisticsPooling final : public AttentionPooling<S> {
  public:
+  // Throws Error(usage) unless both sizes are positive.
   AttentiveStatisticsPooling(Index in_channels, Index units) : AttentionPooling<S>(in_channels, units, true) {}
   std::string type() const override { return "attentive_statistics_pooling"; }
 };

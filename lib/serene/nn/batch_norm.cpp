@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 #include "serene/core/wide_loop.h"
 #include "serene/nn/grid.h"
@@ -13,15 +14,16 @@ namespace serene {
 
 namespace {
 
-constexpr Index block = 64;  // channels whose sums lie on the stack at a time
+constexpr Index kTile = 16;  // channels whose sums stay in registers
 
-// Calls f(offset) for every row of `channels` scalars in the valid frames, in order.
+typedef double Sums __attribute__((vector_size(32)));
+
+// Calls f(offset) for every valid frame of `width` scalars, in order.
 template <class S, class F>
-SERENE_WIDE inline void for_valid_rows_of(const SeqView<S>& x, Index channels, const F& f) {
-  const Index bins = x.shape.channels / channels;
+SERENE_WIDE inline void for_valid_frames(const SeqView<S>& x, Index width, const F& f) {
   for (Index b = 0; b < x.shape.batch; ++b) {
-    const Index first = b * x.shape.time * bins, rows = x.length(b) * bins;
-    for (Index r = first; r < first + rows; ++r) f(r * channels);
+    const Index first = b * x.shape.time, frames = x.length(b);
+    for (Index t = first; t < first + frames; ++t) f(t * width);
   }
 }
 
@@ -32,53 +34,79 @@ Index valid_rows(const SeqView<S>& x, Index channels) {
   return n * (x.shape.channels / channels);
 }
 
-// Mean and biased variance of every channel, in two passes; zeros without frames.
+// By reference: a vector by value would make the ABI depend on the instruction set.
 template <class S>
-void batch_statistics(const SeqView<const S>& x, Index channels, S* mean, S* variance) {
-  const double scale = 1.0 / static_cast<double>(std::max<Index>(valid_rows(x, channels), 1));
-  for (Index first = 0; first < channels; first += block) {
-    const Index count = std::min(block, channels - first);
-    double sums[block] = {}, parts[block] = {};
-    double *const sum = sums, *const squares = parts;
-    wide_loop([=]() SERENE_WIDE {
-      for_valid_rows_of(x, channels, [=](Index at) SERENE_WIDE {
-        const S* row = x.data + at + first;
-#pragma GCC ivdep
-        for (Index c = 0; c < count; ++c) sum[c] += static_cast<double>(row[c]);
-      });
-    });
-    for (Index c = 0; c < count; ++c) sum[c] *= scale;
-    wide_loop([=]() SERENE_WIDE {
-      for_valid_rows_of(x, channels, [=](Index at) SERENE_WIDE {
-        const S* row = x.data + at + first;
-#pragma GCC ivdep
-        for (Index c = 0; c < count; ++c) {
-          const double d = static_cast<double>(row[c]) - sum[c];
-          squares[c] += d * d;
-        }
-      });
-    });
-    for (Index c = 0; c < count; ++c) {
-      mean[first + c] = static_cast<S>(sum[c]);
-      variance[first + c] = static_cast<S>(squares[c] * scale);
-    }
-  }
+SERENE_WIDE inline void load(const S* from, Sums& to) {
+  to = Sums{static_cast<double>(from[0]), static_cast<double>(from[1]), static_cast<double>(from[2]),
+            static_cast<double>(from[3])};
 }
 
-// sum += dy, product += dy (x - mean) over the valid frames, for `count` channels from `first`.
-template <class S>
-void gradient_sums(const SeqView<const S>& x, const S* dy, Index channels, Index first, Index count, const S* mean,
-                   double* sum, double* product) {
+// first[c] = sum of u and second[c] = sum of u v over the valid frames, where term(offset, c, u, v) gives four of each
+// or one. The sums of a channel are added in the order of the frames, whatever the width.
+// (Loops written out: accumulators that a lambda captures would live in memory.)
+template <class S, class Term>
+void sum_products(const SeqView<const S>& x, Index channels, double* first, double* second, const Term& term) {
+  const Index batch = x.shape.batch, bins = x.shape.channels / channels, sample = x.shape.time * x.shape.channels;
   wide_loop([=]() SERENE_WIDE {
-    for_valid_rows_of(x, channels, [=](Index at) SERENE_WIDE {
-      const S *d = dy + at + first, *v = x.data + at + first, *m = mean + first;
-#pragma GCC ivdep
-      for (Index c = 0; c < count; ++c) {
-        sum[c] += static_cast<double>(d[c]);
-        product[c] += static_cast<double>(d[c]) * (static_cast<double>(v[c]) - static_cast<double>(m[c]));
+    Index c = 0;
+    for (; c + kTile <= channels; c += kTile) {
+      Sums a0{}, a1{}, a2{}, a3{}, b0{}, b1{}, b2{}, b3{};
+      for (Index b = 0; b < batch; ++b) {
+        const Index begin = b * sample, end = begin + x.length(b) * bins * channels;
+        for (Index at = begin; at < end; at += channels) {
+          term(at, c, a0, b0), term(at, c + 4, a1, b1), term(at, c + 8, a2, b2), term(at, c + 12, a3, b3);
+        }
       }
-    });
+      const Sums a[] = {a0, a1, a2, a3}, b[] = {b0, b1, b2, b3};
+      std::memcpy(first + c, a, sizeof a), std::memcpy(second + c, b, sizeof b);
+    }
+    for (; c < channels; ++c) {
+      double u = 0, v = 0;
+      for (Index b = 0; b < batch; ++b) {
+        const Index begin = b * sample, end = begin + x.length(b) * bins * channels;
+        for (Index at = begin; at < end; at += channels) term(at, c, u, v);
+      }
+      first[c] = u, second[c] = v;
+    }
   });
+}
+
+// Sums of x and x x.
+template <class S>
+struct MomentTerms {
+  const S* x;
+
+  SERENE_WIDE void operator()(Index at, Index c, Sums& sum, Sums& square) const {
+    Sums v;
+    load(x + at + c, v);
+    sum += v, square += v * v;
+  }
+  SERENE_WIDE void operator()(Index at, Index c, double& sum, double& square) const {
+    const auto v = static_cast<double>(x[at + c]);
+    sum += v, square += v * v;
+  }
+};
+
+// Sums of dy and dy (x - mean).
+template <class S>
+struct GradientTerms {
+  const S *x, *dy, *mean;
+
+  SERENE_WIDE void operator()(Index at, Index c, Sums& sum, Sums& product) const {
+    Sums d, v, m;
+    load(dy + at + c, d), load(x + at + c, v), load(mean + c, m);
+    sum += d, product += d * (v - m);
+  }
+  SERENE_WIDE void operator()(Index at, Index c, double& sum, double& product) const {
+    const auto d = static_cast<double>(dy[at + c]);
+    sum += d, product += d * (static_cast<double>(x[at + c]) - static_cast<double>(mean[c]));
+  }
+};
+
+// Repeats `channels` factors over the frequencies of a frame, so that loops run over whole frames.
+template <class S>
+void spread(S* factors, Index channels, Index width) {
+  for (Index at = channels; at < width; at += channels) std::copy_n(factors, channels, factors + at);
 }
 
 }  // namespace
@@ -118,36 +146,100 @@ Plan BatchNorm<S>::plan(Shape in, Mode mode) const {
         .expected(std::to_string(inputs_))
         .got(std::to_string(in.channels));
   }
-  // saved: mean, variance, and whether there was a frame at all. scratch: factors per channel.
-  return {in, mode == Mode::training ? 2 * part_size(channels_) + 16 : 0, 4 * part_size(channels_)};
+  // saved: mean and variance. scratch: factors of a frame, or, for backward in inference, its sums.
+  const Index sums = (1 + 2 * channels_) * static_cast<Index>(sizeof(double) / sizeof(S));
+  return {in, mode == Mode::training ? 2 * part_size(channels_) : 0, std::max(4 * part_size(inputs_), sums)};
+}
+
+// Of a whole batch, from the totals of forward's point: {N, sums of x, sums of x x}. Zeros without a frame.
+template <class S>
+struct BatchNorm<S>::Statistics {
+  Statistics(const double* totals, Index channel_count)
+      : frames(std::max(totals[0], 1.0)), sums(totals + 1), squares(totals + 1 + channel_count) {}
+  double mean(Index c) const { return sums[c] / frames; }
+  double variance(Index c) const { return std::max(squares[c] / frames - mean(c) * mean(c), 0.0); }
+
+  double frames;
+  const double *sums, *squares;
+};
+
+template <class S>
+void BatchNorm<S>::normalise(Params<const S> p, SeqView<const S> x, SeqView<S> y, const S* mean, const S* variance,
+                             const Frame<S>& f) const noexcept {
+  Slices<S> parts(f.scratch);
+  S *shift = parts.take(inputs_), *scale = parts.take(inputs_), *beta = parts.take(inputs_);
+  for (Index c = 0; c < channels_; ++c) {
+    const double inverse = 1 / std::sqrt(static_cast<double>(variance[c]) + epsilon_);
+    shift[c] = mean[c], scale[c] = static_cast<S>(static_cast<double>(p[0][c]) * inverse), beta[c] = p[1][c];
+  }
+  for (S* factors : {shift, scale, beta}) spread(factors, channels_, inputs_);
+  const Index width = inputs_;
+  wide_loop([=]() SERENE_WIDE {
+    for_valid_frames(x, width, [=](Index at) SERENE_WIDE {
+      const S* from = x.data + at;
+      S* to = y.data + at;
+#pragma GCC ivdep
+      for (Index c = 0; c < width; ++c) to[c] = (from[c] - shift[c]) * scale[c] + beta[c];
+    });
+  });
+  zero_padding(y, x);
 }
 
 template <class S>
 void BatchNorm<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
-  const S *mean = p[2], *variance = p[3];
-  if (f.mode == Mode::training) {
-    Slices<S> saved(f.saved);
-    S *batch_mean = saved.take(channels_), *batch_variance = saved.take(channels_);
-    batch_statistics(x, channels_, batch_mean, batch_variance);
-    *saved.take(1) = valid_rows(x, channels_) > 0 ? S(1) : S(0);
-    mean = batch_mean;
-    variance = batch_variance;
+  if (f.mode == Mode::inference) return normalise(p, x, y, p[2], p[3], f);
+  if (f.phase == 0) {
+    f.partial[0] = static_cast<double>(valid_rows(x, channels_));
+    sum_products(x, channels_, f.partial + 1, f.partial + 1 + channels_, MomentTerms<S>{x.data});
+    return;
   }
-  S* scale = f.scratch;
-  const S *gamma = p[0], *beta = p[1];
+  Slices<S> saved(f.saved);
+  S *mean = saved.take(channels_), *variance = saved.take(channels_);
+  const Statistics batch(f.totals, channels_);
   for (Index c = 0; c < channels_; ++c) {
-    scale[c] = static_cast<S>(static_cast<double>(gamma[c]) / std::sqrt(static_cast<double>(variance[c]) + epsilon_));
+    mean[c] = static_cast<S>(batch.mean(c)), variance[c] = static_cast<S>(batch.variance(c));
   }
-  const Index channels = channels_;
+  normalise(p, x, y, mean, variance, f);
+}
+
+// dx = a (dy - shift - (x - mean) slope)
+template <class S>
+void BatchNorm<S>::input_gradient(Params<const S> p, SeqView<const S> x, SeqView<const S> dy, SeqView<S> dx,
+                                  const S* batch_mean, const S* variance, const Frame<S>& f) const noexcept {
+  Slices<S> parts(f.scratch);
+  S *mean = parts.take(inputs_), *a = parts.take(inputs_), *shift = parts.take(inputs_), *slope = parts.take(inputs_);
+  const bool training = f.mode == Mode::training;
+  const double per_frame = training ? 1 / std::max(f.totals[0], 1.0) : 0;
+  for (Index c = 0; c < channels_; ++c) {
+    const double inverse = 1 / std::sqrt(static_cast<double>(variance[c]) + epsilon_);
+    mean[c] = batch_mean[c];
+    a[c] = static_cast<S>(static_cast<double>(p[0][c]) * inverse);
+    shift[c] = training ? static_cast<S>(f.totals[1 + c] * per_frame) : S(0);
+    slope[c] = training ? static_cast<S>(f.totals[1 + channels_ + c] * per_frame * inverse * inverse) : S(0);
+  }
+  for (S* factors : {mean, a, shift, slope}) spread(factors, channels_, inputs_);
+  const Index width = inputs_;
   wide_loop([=]() SERENE_WIDE {
-    for_valid_rows_of(x, channels, [=](Index at) SERENE_WIDE {
-      const S* from = x.data + at;
-      S* to = y.data + at;
+    for_valid_frames(x, width, [=](Index at) SERENE_WIDE {
+      const S *d = dy.data + at, *v = x.data + at;
+      S* to = dx.data + at;
 #pragma GCC ivdep
-      for (Index c = 0; c < channels; ++c) to[c] = (from[c] - mean[c]) * scale[c] + beta[c];
+      for (Index c = 0; c < width; ++c) to[c] = a[c] * ((d[c] - shift[c]) - (v[c] - mean[c]) * slope[c]);
     });
   });
-  zero_padding(y, x);
+  zero_padding(dx, x);
+}
+
+template <class S>
+void BatchNorm<S>::parameter_gradients(SeqView<const S> x, SeqView<const S> dy, const S* mean, const S* variance,
+                                       double* sums, Params<S> grads) const noexcept {
+  double *sum = sums + 1, *product = sum + channels_;
+  sums[0] = static_cast<double>(valid_rows(x, channels_));
+  sum_products(x, channels_, sum, product, GradientTerms<S>{x.data, dy.data, mean});
+  for (Index c = 0; c < channels_; ++c) {
+    grads[0][c] += static_cast<S>(product[c] / std::sqrt(static_cast<double>(variance[c]) + epsilon_));
+    grads[1][c] += static_cast<S>(sum[c]);
+  }
 }
 
 template <class S>
@@ -156,50 +248,24 @@ void BatchNorm<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const
   const bool training = f.mode == Mode::training;
   const S* mean = training ? f.saved : p[2];
   const S* variance = training ? f.saved + part_size(channels_) : p[3];
-  Slices<S> parts(f.scratch);
-  // dx = a (dy - shift - (x - mean) slope)
-  S *a = parts.take(channels_), *shift = parts.take(channels_), *slope = parts.take(channels_);
-  const double per_frame = 1.0 / static_cast<double>(std::max<Index>(valid_rows(x, channels_), 1));
-
-  for (Index first = 0; first < channels_; first += block) {
-    const Index count = std::min(block, channels_ - first);
-    double sum[block] = {}, product[block] = {};  // of dy, of dy (x - mean)
-    gradient_sums(x, dy.data, channels_, first, count, mean, sum, product);
-    for (Index i = 0; i < count; ++i) {
-      const Index c = first + i;
-      const double inverse = 1 / std::sqrt(static_cast<double>(variance[c]) + epsilon_);
-      grads[0][c] += static_cast<S>(product[i] * inverse);
-      grads[1][c] += static_cast<S>(sum[i]);
-      a[c] = static_cast<S>(static_cast<double>(p[0][c]) * inverse);
-      shift[c] = training ? static_cast<S>(sum[i] * per_frame) : S(0);
-      slope[c] = training ? static_cast<S>(product[i] * per_frame * inverse * inverse) : S(0);
-    }
+  if (f.phase == 0) {
+    double* sums = training ? f.partial : reinterpret_cast<double*>(f.scratch);
+    parameter_gradients(x, dy, mean, variance, sums, grads);
+    if (training) return;
   }
-  if (dx.data == nullptr) return;
-  const Index channels = channels_;
-  wide_loop([=]() SERENE_WIDE {
-    for_valid_rows_of(x, channels, [=](Index at) SERENE_WIDE {
-      const S *d = dy.data + at, *v = x.data + at;
-      S* to = dx.data + at;
-#pragma GCC ivdep
-      for (Index c = 0; c < channels; ++c) to[c] = a[c] * ((d[c] - shift[c]) - (v[c] - mean[c]) * slope[c]);
-    });
-  });
-  zero_padding(dx, x);
+  if (dx.data != nullptr) input_gradient(p, x, dy, dx, mean, variance, f);
 }
 
 template <class S>
 void BatchNorm<S>::commit(const Frame<S>& f, Params<S> p) const noexcept {
-  if (f.mode != Mode::training) return;
-  Slices<S> saved(f.saved);
-  const S* batch[] = {saved.take(channels_), saved.take(channels_)};
-  if (*saved.take(1) == S(0)) return;
-  for (int i = 0; i < 2; ++i) {
-    S* moving = p[2 + i];
-    for (Index c = 0; c < channels_; ++c) {
-      moving[c] = static_cast<S>(static_cast<double>(moving[c]) * momentum_ +
-                                 static_cast<double>(batch[i][c]) * (1 - momentum_));
-    }
+  if (f.mode != Mode::training || f.totals[0] == 0) return;
+  const Statistics batch(f.totals, channels_);
+  const auto move = [&](S& moving, double value) {
+    moving = static_cast<S>(static_cast<double>(moving) * momentum_ + value * (1 - momentum_));
+  };
+  for (Index c = 0; c < channels_; ++c) {
+    move(p[2][c], batch.mean(c));
+    move(p[3][c], batch.variance(c));
   }
 }
 

@@ -9,8 +9,10 @@
 //            commit: moving = momentum moving + (1 - momentum) batch, for mean and (biased, as in Keras) variance
 // inference: the same with the moving statistics, which are constants for the gradient.
 //
-// In training the layer couples the samples of a batch: it needs all of it in one call. Sums are in double, in the
-// order of the frames. backward works in both modes.
+// In training each pass has one synchronisation point (nn/layer.h), whose sums give m, v and the means of the gradient:
+// N, sums of x and of x x in forward; N, sums of dy and of dy (x - m) in backward. A shard sums in double in the order
+// of its frames: the product of two floats is exact there, so that v = E[x x] - m m loses no more to cancellation than
+// x itself has lost to float. backward works in both modes.
 #pragma once
 
 #include <string>
@@ -32,7 +34,7 @@ class BatchNorm final : public Layer<S> {
   std::string summary() const override;
   std::vector<ParameterSpec> parameters() const override;
   Plan plan(Shape in, Mode mode) const override;
-  bool couples_batch(Mode mode) const override { return mode == Mode::training; }
+  std::vector<Index> sync_points(Pass) const override { return {1 + 2 * channels_}; }
   void forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept override;
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
@@ -41,6 +43,15 @@ class BatchNorm final : public Layer<S> {
   double epsilon() const noexcept { return epsilon_; }
 
  private:
+  struct Statistics;
+  void normalise(Params<const S> p, SeqView<const S> x, SeqView<S> y, const S* mean, const S* variance,
+                 const Frame<S>& f) const noexcept;
+  // Adds this shard's part to the gradients of gamma and beta; sums: what it gives at backward's point.
+  void parameter_gradients(SeqView<const S> x, SeqView<const S> dy, const S* mean, const S* variance, double* sums,
+                           Params<S> grads) const noexcept;
+  void input_gradient(Params<const S> p, SeqView<const S> x, SeqView<const S> dy, SeqView<S> dx, const S* batch_mean,
+                      const S* variance, const Frame<S>& f) const noexcept;
+
   Index inputs_, channels_;
   double momentum_, epsilon_;
 };

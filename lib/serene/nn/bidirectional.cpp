@@ -1,5 +1,7 @@
 #include "serene/nn/bidirectional.h"
 
+#include "serene/nn/phases.h"
+
 namespace serene {
 namespace {
 
@@ -27,6 +29,10 @@ Bidirectional<S>::Bidirectional(LayerPtr<S> forward_layer, LayerPtr<S> backward_
     : forward_(std::move(forward_layer)), backward_(std::move(backward_layer)), forward_parameters_(0) {
   if (forward_ == nullptr || backward_ == nullptr)
     throw Error(ErrorCode::usage, "bidirectional", "an inner layer is missing");
+  for (const LayerPtr<S>& layer : {forward_, backward_}) {
+    if (LayerSync(*layer).forward.points > 0)
+      throw Error(ErrorCode::usage, "bidirectional", layer->type() + " needs the whole batch and cannot stand here");
+  }
   forward_parameters_ = static_cast<Index>(forward_->parameters().size());
 }
 

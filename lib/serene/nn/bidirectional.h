@@ -16,7 +16,7 @@ template <class S>
 class Bidirectional final : public Layer<S> {
  public:
   // forward_layer reads forwards, backward_layer backwards, both with masked output zero. Throws Error(usage) when one
-  // is missing.
+  // is missing or has synchronisation points.
   Bidirectional(LayerPtr<S> forward_layer, LayerPtr<S> backward_layer);
 
   std::string type() const override { return "bidirectional"; }
@@ -34,8 +34,8 @@ class Bidirectional final : public Layer<S> {
   void backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy, SeqView<S> dx,
                 const Frame<S>& f, Params<S> grads) const noexcept override;
 
-  const Layer<S>& forward_layer() const noexcept { return *forward_; }
-  const Layer<S>& backward_layer() const noexcept { return *backward_; }
+  const Layer<S>& forward_layer() const noexcept { return *forward_; }    // reads forwards
+  const Layer<S>& backward_layer() const noexcept { return *backward_; }  // reads backwards
 
  private:
   struct Scratch;

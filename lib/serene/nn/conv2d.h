@@ -42,7 +42,7 @@ class Conv2D final : public Layer<S> {
 
   Grid in() const noexcept { return in_; }
   Index filters() const noexcept { return filters_; }
-  Window2D window() const noexcept { return {time_, frequency_}; }
+  Window2D window() const noexcept { return {time_, frequency_}; }  // along time and frequency
   Activation activation() const noexcept { return activation_; }
   bool use_bias() const noexcept { return use_bias_; }
 

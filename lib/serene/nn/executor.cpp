@@ -5,6 +5,7 @@
 #include <string>
 
 #include "serene/core/wide_loop.h"
+#include "serene/nn/slices.h"
 
 namespace serene {
 namespace {
@@ -37,14 +38,10 @@ void Executor<S>::plan() {
   if (options_.max_batch < 1 || options_.max_time < 1 || options_.shard < 0) {
     throw Error(ErrorCode::usage, "executor", "batch and time must be at least 1, shard at least 0");
   }
-  for (Index i = 0; i < model_.layer_count(); ++i) {
-    const bool coupled = model_.layer(i).couples_batch(options_.mode);
-    if (coupled || segments_.empty() || segments_.back().coupled) {
-      segments_.push_back({i, i + 1, coupled});
-    } else {
-      segments_.back().last = i + 1;
-    }
-  }
+  for (Index i = 0; i < model_.layer_count(); ++i) sync_.emplace_back(model_.layer(i));
+  const bool shared = options_.mode == Mode::training && options_.communicator != nullptr;
+  shard_bounds_.resize(shared ? static_cast<std::size_t>(options_.communicator->size()) + 1 : 2);
+  sample_bounds_.resize(shard_bounds_.size());
   plan_memory();
 }
 
@@ -58,12 +55,36 @@ Index Executor<S>::shard_for(Index batch) const {
   return (batch + rounds * threads - 1) / (rounds * threads);
 }
 
-// Inference keeps only what crosses a segment; training keeps every activation for backward.
+// Training keeps every activation for backward; inference the last alone, unless asked for.
 template <class S>
 bool Executor<S>::kept(Index boundary) const {
   if (boundary == 0) return false;  // the caller's memory
-  if (options_.mode == Mode::training || options_.keep_activations) return true;
-  return std::any_of(segments_.begin(), segments_.end(), [&](const Segment& s) { return s.last == boundary; });
+  return options_.mode == Mode::training || options_.keep_activations || boundary == model_.layer_count();
+}
+
+// Whether the gradient there must outlive a phase: beside layers that stop in backward, and at the ends.
+template <class S>
+bool Executor<S>::passes_gradient(Index boundary) const {
+  if (options_.mode != Mode::training) return false;
+  if (boundary == model_.layer_count()) return true;
+  const auto at = static_cast<std::size_t>(boundary);
+  if (boundary == 0) return options_.input_gradient;
+  return sync_[at - 1].backward.points > 0 || sync_[at].backward.points > 0;
+}
+
+template <class S>
+void Executor<S>::plan_points(Points& points, Pass pass) {
+  const Index layers = model_.layer_count();
+  Index total = 0;
+  for (Index i = 0; i < layers; ++i) {
+    for (Index sums : model_.layer(pass == Pass::forward ? i : layers - 1 - i).sync_points(pass)) {
+      points.sums.push_back(sums);
+      points.first.push_back(total);
+      total += sums;
+      partial_stride_ = std::max(partial_stride_, part_size(sums));
+    }
+  }
+  points.totals = sums_.reserve(total);
 }
 
 template <class S>
@@ -81,24 +102,18 @@ void Executor<S>::plan_memory() {
 
   Shape in{options_.max_batch, options_.max_time, model_.input_channels()};
   Index scratch = 0, widest = in.time * in.channels;
-  for (const Segment& s : segments_) {
-    for (Index i = s.first; i < s.last; ++i) {
-      Shape part = in;
-      if (!s.coupled) part.batch = shard;
-      const Plan p = with_context("model." + model_.name(i), [&] { return model_.layer(i).plan(part, options_.mode); });
-      scratch = std::max(scratch, p.scratch);
-      constexpr Index unit = 16;
-      saved_stride_.push_back((p.saved + unit - 1) / unit * unit);
-      saved_.push_back(arena_.reserve(saved_stride_.back() * (s.coupled ? 1 : (training ? shards : workers))));
-      in = {options_.max_batch, p.out.time, p.out.channels};
-      widest = std::max(widest, in.time * in.channels);
-      if (kept(i + 1)) output_[static_cast<std::size_t>(i + 1)] = arena_.reserve(in.size());
-      const bool crosses = i + 1 == s.last;
-      if (training && crosses) gradient_[static_cast<std::size_t>(i + 1)] = arena_.reserve(in.size());
-    }
-  }
-  if (training && options_.input_gradient) {
-    gradient_[0] = arena_.reserve(options_.max_batch * options_.max_time * model_.input_channels());
+  for (Index i = 0; i <= layers; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    if (kept(i)) output_[at] = arena_.reserve(in.size());
+    if (passes_gradient(i)) gradient_[at] = arena_.reserve(in.size());
+    if (i == layers) break;
+    const Shape part{shard, in.time, in.channels};
+    const Plan p = with_context("model." + model_.name(i), [&] { return model_.layer(i).plan(part, options_.mode); });
+    scratch = std::max(scratch, p.scratch);
+    saved_stride_.push_back(part_size(p.saved));
+    saved_.push_back(arena_.reserve(saved_stride_.back() * (training ? shards : workers)));
+    in = {options_.max_batch, p.out.time, p.out.channels};
+    widest = std::max(widest, in.time * in.channels);
   }
   for (Index w = 0; w < workers; ++w) {
     scratch_.push_back(arena_.reserve(scratch));
@@ -106,8 +121,11 @@ void Executor<S>::plan_memory() {
     pong_.push_back(arena_.reserve(widest * shard));
   }
   if (training) {
-    for (Index s = 0; s < shards; ++s) shard_grads_.push_back(arena_.reserve(model_.layout().size));
+    shard_grads_ = arena_.reserve(shards * model_.layout().size);
     grads_ = arena_.reserve(model_.layout().size);
+    plan_points(forward_points_, Pass::forward);
+    plan_points(backward_points_, Pass::backward);
+    partials_ = sums_.reserve(shards * partial_stride_);
   }
   if (bytes() > options_.max_bytes) {
     throw Error(ErrorCode::usage, "memory",
@@ -117,6 +135,7 @@ void Executor<S>::plan_memory() {
         .got(std::to_string(bytes() >> 20) + " MiB");
   }
   arena_.allocate();
+  sums_.allocate();
 }
 
 template <class S>
@@ -158,13 +177,83 @@ Frame<S> Executor<S>::frame(Index layer, Index shard, Index worker) const {
 }
 
 template <class S>
-void Executor<S>::forward_run(const Segment& s, Index shard, Index worker) {
-  SeqView<const S> x = slice(s.first == 0 ? input_ : SeqView<const S>(view(s.first)), shard);
-  for (Index i = s.first; i < s.last; ++i) {
+SeqView<S> Executor<S>::gradient_view(Index boundary, Index shard) const {
+  SeqView<S> v = view(boundary);
+  const Index at = gradient_[static_cast<std::size_t>(boundary)];
+  v.data = at < 0 ? nullptr : arena_.at(at);
+  return slice(v, shard);
+}
+
+// Runs a pass over all shards, from one synchronisation point to the next. run(frame, shard, worker): the frame says
+// the phase and the totals.
+template <class S>
+template <class Run>
+void Executor<S>::in_phases(const Points& points, Run&& run) {
+  for (Index phase = 0; phase <= points.count(); ++phase) {
+    pool_.run(own_shards_, [&](Index task, int worker) {
+      const Index shard = first_shard_ + task;
+      Frame<S> f;
+      f.mode = options_.mode;
+      f.phase = phase;
+      if (points.count() > 0) {
+        f.partial = sums_.at(partials_ + shard * partial_stride_);
+        f.totals = sums_.at(points.totals);
+      }
+      run(f, shard, worker);
+    });
+    if (phase < points.count()) add_partials(points, phase);
+  }
+}
+
+// Who runs which shards of the batch in work.
+template <class S>
+void Executor<S>::share_shards() {
+  share_out(shard_count(), shard_bounds_);
+  for (std::size_t r = 0; r < shard_bounds_.size(); ++r)
+    sample_bounds_[r] = std::min(shard_bounds_[r] * shard_, batch_);
+  const auto own = static_cast<std::size_t>(shard_bounds_.size() > 2 ? options_.communicator->rank() : 0);
+  first_shard_ = shard_bounds_[own], own_shards_ = shard_bounds_[own + 1] - first_shard_;
+}
+
+template <class S>
+std::pair<Index, Index> Executor<S>::own_samples(Index batch) const {
+  if (shard_bounds_.size() <= 2) return {0, batch};
+  const Index shard = shard_for(batch), shards = (batch + shard - 1) / shard;
+  const auto begin = [&](Index rank) {
+    return std::min(share_begin(shards, rank, options_.communicator->size()) * shard, batch);
+  };
+  const Index rank = options_.communicator->rank();
+  return {begin(rank), begin(rank + 1)};
+}
+
+template <class S>
+void Executor<S>::gather(void* rows, std::size_t row_bytes, std::span<const Index> bounds) const {
+  if (bounds.size() > 2) options_.communicator->gather_rows(rows, row_bytes, bounds);
+}
+
+template <class S>
+void Executor<S>::add_partials(const Points& points, Index point) {
+  const auto at = static_cast<std::size_t>(point);
+  gather(sums_.at(partials_), static_cast<std::size_t>(partial_stride_) * sizeof(double), shard_bounds_);
+  double* total = sums_.at(points.totals + points.first[at]);
+  std::fill_n(total, points.sums[at], 0.0);
+  for (Index shard = 0; shard < shard_count(); ++shard) {
+    const double* part = sums_.at(partials_ + shard * partial_stride_);
+    for (Index i = 0; i < points.sums[at]; ++i) total[i] += part[i];
+  }
+}
+
+template <class S>
+void Executor<S>::forward_shard(const Frame<S>& phase, Index shard, Index worker) {
+  PhaseWalk<S> walk(phase);
+  SeqView<const S> x = slice(input_, shard);
+  for (Index i = 0; i < model_.layer_count(); ++i) {
     SeqView<S> y = slice(view(i + 1), shard);
-    if (y.data == nullptr)
-      y.data = arena_.at(((i - s.first) % 2 == 0 ? ping_ : pong_)[static_cast<std::size_t>(worker)]);
-    model_.layer(i).forward(params(i), x, y, frame(i, shard, worker));
+    if (y.data == nullptr) y.data = arena_.at((i % 2 == 0 ? ping_ : pong_)[static_cast<std::size_t>(worker)]);
+    if (walk.enter(sync_[static_cast<std::size_t>(i)].forward)) {
+      model_.layer(i).forward(params(i), x, y, walk.frame(frame(i, shard, worker)));
+      if (walk.stops()) return;
+    }
     x = y;
   }
 }
@@ -191,6 +280,7 @@ template <class S>
 SeqView<const S> Executor<S>::forward(SeqView<const S> x, std::uint64_t seed, std::uint64_t step) {
   check(x);
   input_ = x, batch_ = x.shape.batch, shard_ = shard_for(batch_), seed_ = seed, step_ = step;
+  share_shards();
   shapes_[0] = x.shape;
   for (Index b = 0; b < batch_; ++b) lengths_[0][static_cast<std::size_t>(b)] = x.length(b);
   for (Index i = 0; i < model_.layer_count(); ++i) {
@@ -200,49 +290,30 @@ SeqView<const S> Executor<S>::forward(SeqView<const S> x, std::uint64_t seed, st
       lengths_[at + 1][b] = model_.layer(i).out_length(lengths_[at][b]);
     }
   }
-  for (const Segment& s : segments_) {
-    if (s.coupled) {
-      const SeqView<const S> in = s.first == 0 ? input_ : SeqView<const S>(view(s.first));
-      model_.layer(s.first).forward(params(s.first), in, view(s.last), frame(s.first, 0, 0));
-    } else {
-      pool_.run(shard_count(), [&](Index shard, int worker) { forward_run(s, shard, worker); });
-    }
-  }
-  return view(model_.layer_count());
+  in_phases(forward_points_,
+            [&](const Frame<S>& phase, Index shard, int worker) { forward_shard(phase, shard, worker); });
+  const SeqView<S> y = view(model_.layer_count());
+  gather(y.data, static_cast<std::size_t>(y.shape.time * y.shape.channels) * sizeof(S), sample_bounds_);
+  return y;
 }
 
 template <class S>
-void Executor<S>::backward_run(const Segment& s, Index shard, Index worker) {
-  S* const grads = arena_.at(shard_grads_[static_cast<std::size_t>(shard)]);
-  const auto boundary_gradient = [&](Index boundary) {
-    SeqView<S> v = view(boundary);
-    const Index at = gradient_[static_cast<std::size_t>(boundary)];
-    v.data = at < 0 ? nullptr : arena_.at(at);
-    return slice(v, shard);
-  };
-  SeqView<const S> dy = boundary_gradient(s.last);
-  for (Index i = s.last - 1; i >= s.first; --i) {
+void Executor<S>::backward_shard(const Frame<S>& phase, Index shard, Index worker) {
+  S* const grads = arena_.at(shard_grads_ + shard * model_.layout().size);
+  if (phase.phase == 0) std::memset(grads, 0, static_cast<std::size_t>(model_.layout().size) * sizeof(S));
+  PhaseWalk<S> walk(phase);
+  SeqView<const S> dy = gradient_view(model_.layer_count(), shard);
+  for (Index i = model_.layer_count() - 1; i >= 0; --i) {
     const SeqView<const S> x = slice(i == 0 ? input_ : SeqView<const S>(view(i)), shard), y = slice(view(i + 1), shard);
-    SeqView<S> dx = boundary_gradient(i);
-    if (i > s.first) dx.data = arena_.at((i % 2 == 0 ? ping_ : pong_)[static_cast<std::size_t>(worker)]);
-    if (i == 0) dx.shape = shapes_[0], dx.shape.batch = x.shape.batch, dx.lengths = x.lengths;
-    model_.layer(i).backward(params(i), x, y, dy, dx, frame(i, shard, worker), model_.params(i, grads));
+    SeqView<S> dx = gradient_view(i, shard);
+    if (i > 0 && dx.data == nullptr)
+      dx.data = arena_.at((i % 2 == 0 ? ping_ : pong_)[static_cast<std::size_t>(worker)]);
+    if (walk.enter(sync_[static_cast<std::size_t>(i)].backward)) {
+      model_.layer(i).backward(params(i), x, y, dy, dx, walk.frame(frame(i, shard, worker)), model_.params(i, grads));
+      if (walk.stops()) return;
+    }
     dy = dx;
   }
-}
-
-template <class S>
-void Executor<S>::backward_coupled(const Segment& s) {
-  const Index i = s.first;
-  const auto gradient = [&](Index boundary) {
-    SeqView<S> v = view(boundary);
-    const Index at = gradient_[static_cast<std::size_t>(boundary)];
-    v.data = at < 0 ? nullptr : arena_.at(at);
-    return v;
-  };
-  const SeqView<const S> x = i == 0 ? input_ : SeqView<const S>(view(i));
-  model_.layer(i).backward(params(i), x, view(i + 1), gradient(i + 1), gradient(i), frame(i, 0, 0),
-                           model_.params(i, arena_.at(grads_)));
 }
 
 template <class S>
@@ -252,33 +323,24 @@ std::span<const S> Executor<S>::backward(const S* dlogits) {
   const Index last = model_.layer_count();
   std::copy_n(dlogits, shapes_[static_cast<std::size_t>(last)].size(),
               arena_.at(gradient_[static_cast<std::size_t>(last)]));
-  const Index shards = shard_count();
-  const auto size = static_cast<std::size_t>(model_.layout().size);
-  std::memset(arena_.at(grads_), 0, size * sizeof(S));  // coupling layers add to it at once
-  pool_.run(shards, [&](Index shard, int) {
-    std::memset(arena_.at(shard_grads_[static_cast<std::size_t>(shard)]), 0, size * sizeof(S));
-  });
-  for (auto s = segments_.rbegin(); s != segments_.rend(); ++s) {
-    if (s->coupled) {
-      backward_coupled(*s);
-    } else {
-      pool_.run(shards, [&](Index shard, int worker) { backward_run(*s, shard, worker); });
-    }
-  }
+  in_phases(backward_points_,
+            [&](const Frame<S>& phase, Index shard, int worker) { backward_shard(phase, shard, worker); });
   reduce_gradients();
-  return {arena_.at(grads_), size};
+  return {arena_.at(grads_), static_cast<std::size_t>(model_.layout().size)};
 }
 
 template <class S>
 void Executor<S>::reduce_gradients() {
   const Index size = model_.layout().size, shards = shard_count();
+  gather(arena_.at(shard_grads_), static_cast<std::size_t>(size) * sizeof(S), shard_bounds_);
   constexpr Index range =
       2048;  // scalars, so that the sum stays in L1; fixed, so that the work's cut does not depend on the threads
   pool_.run((size + range - 1) / range, [&](Index r, int) {
     const Index begin = r * range, count = std::min(range, size - begin);
     S* const sum = arena_.at(grads_) + begin;
-    for (Index s = 0; s < shards; ++s) {
-      const S* part = arena_.at(shard_grads_[static_cast<std::size_t>(s)]) + begin;
+    std::copy_n(arena_.at(shard_grads_) + begin, count, sum);
+    for (Index s = 1; s < shards; ++s) {
+      const S* part = arena_.at(shard_grads_ + s * size) + begin;
       wide_loop([=]() SERENE_WIDE {
 #pragma GCC ivdep
         for (Index j = 0; j < count; ++j) sum[j] += part[j];
@@ -289,9 +351,13 @@ void Executor<S>::reduce_gradients() {
 
 template <class S>
 void Executor<S>::commit(std::span<S> params) const {
-  for (const Segment& s : segments_) {
-    // A coupling layer keeps one state for the batch; other layers have none to commit.
-    if (s.coupled) model_.layer(s.first).commit(frame(s.first, 0, 0), model_.params(s.first, params.data()));
+  if (options_.mode != Mode::training) return;
+  Frame<S> f;
+  f.mode = options_.mode;
+  f.totals = sums_.at(forward_points_.totals);
+  for (Index i = 0; i < model_.layer_count(); ++i) {
+    model_.layer(i).commit(f, model_.params(i, params.data()));
+    f.totals += sync_[static_cast<std::size_t>(i)].forward.sums;
   }
 }
 

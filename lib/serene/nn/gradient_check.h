@@ -22,7 +22,7 @@ struct GradientReport {
   double numeric = 0;
   Index checked = 0;
 
-  bool below(double tolerance) const { return checked > 0 && worst < tolerance; }
+  bool below(double tolerance) const { return checked > 0 && worst < tolerance; }  // and something was checked
 };
 
 // Compares `analytic` with the differences of loss() in every `stride`-th element of `values`, which loss() reads; the

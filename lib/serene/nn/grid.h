@@ -15,7 +15,7 @@ struct Grid {
   Index bins = 1;  // F
   Index maps = 1;  // M
 
-  Index channels() const { return bins * maps; }
+  Index channels() const { return bins * maps; }  // of a frame
 };
 
 // Throws Error(usage) unless there are channels and the maps divide them.

@@ -7,8 +7,7 @@
 
 namespace serene {
 
-// Where everything of one call lies; built again by every call. What F keeps comes first, so that commit() needs no
-// shape.
+// Where everything of one call lies; built again by every call.
 template <class S>
 struct Highway<S>::Layout {
   Layout(const Highway& block, Shape in, const Frame<S>& f) {
@@ -21,9 +20,10 @@ struct Highway<S>::Layout {
     h = keep.take(in.size());
     g = keep.take(in.size());
     if (f.mode == Mode::training) {
-      dh = work.take(in.size());
+      Slices<S>& passing = block.sync_.backward.points > 0 ? keep : work;  // found again in backward's next phase
+      dh = passing.take(in.size());
       dg = work.take(in.size());
-      d_in = work.take(in.size());
+      d_in = passing.take(in.size());
     }
     chain.scratch = gate.scratch = work.take(std::max(inner.scratch, gating.scratch));
     if (f.packed != nullptr) gate.packed += part_size(block.inner_.packed_weights_size({f.mode, f.precision}));
@@ -41,6 +41,7 @@ template <class S>
 Highway<S>::Highway(Index channels, std::vector<NamedLayer<S>> parts)
     : channels_(channels),
       inner_(std::move(parts), "highway"),
+      sync_(inner_),
       gate_(channels, channels, Activation::sigmoid),
       gate_first_(static_cast<int>(inner_.parameters().size())) {}
 
@@ -92,7 +93,10 @@ void Highway<S>::pack_weights(Params<const S> p, const Packing& packing, S* pack
 template <class S>
 void Highway<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
   const Layout at(*this, x.shape, f);
-  inner_.forward(p, x, {at.h, x.shape, x.lengths}, at.chain);
+  PhaseWalk<S> walk(f);
+  walk.enter(sync_.forward);
+  inner_.forward(p, x, {at.h, x.shape, x.lengths}, walk.frame(at.chain));
+  if (walk.stops()) return;
   gate_.forward(gate_params(p), x, {at.g, x.shape, x.lengths}, at.gate);
   for_valid_rows(x, [&](Index first, Index rows) {
     const Index begin = first * channels_, end = begin + rows * channels_;
@@ -105,9 +109,8 @@ void Highway<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, co
 }
 
 template <class S>
-void Highway<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S>, SeqView<const S> dy, SeqView<S> dx,
-                          const Frame<S>& f, Params<S> grads) const noexcept {
-  const Layout at(*this, x.shape, f);
+void Highway<S>::backward_gate(Params<const S> p, SeqView<const S> x, SeqView<const S> dy, SeqView<S> dx,
+                               const Layout& at, Params<S> grads) const noexcept {
   for_valid_rows(x, [&](Index first, Index rows) {
     const Index begin = first * channels_, end = begin + rows * channels_;
     wide_loop([g = at.g, h = at.h, dg = at.dg, dh = at.dh, from = x.data, d = dy.data, begin, end]() SERENE_WIDE {
@@ -118,12 +121,21 @@ void Highway<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S
       }
     });
   });
-  const bool wanted = dx.data != nullptr;
   gate_.backward(gate_params(p), x, {at.g, x.shape, x.lengths}, {at.dg, x.shape, x.lengths}, dx, at.gate,
                  {grads.base, grads.offsets + gate_first_});
+}
+
+template <class S>
+void Highway<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S>, SeqView<const S> dy, SeqView<S> dx,
+                          const Frame<S>& f, Params<S> grads) const noexcept {
+  const Layout at(*this, x.shape, f);
+  PhaseWalk<S> walk(f);
+  if (walk.enter({})) backward_gate(p, x, dy, dx, at, grads);
+  const bool wanted = dx.data != nullptr;
+  walk.enter(sync_.backward);
   inner_.backward(p, x, {at.h, x.shape, x.lengths}, {at.dh, x.shape, x.lengths},
-                  {wanted ? at.d_in : nullptr, x.shape, x.lengths}, at.chain, grads);
-  if (!wanted) return;
+                  {wanted ? at.d_in : nullptr, x.shape, x.lengths}, walk.frame(at.chain), grads);
+  if (walk.stops() || !wanted) return;
   for_valid_rows(x, [&](Index first, Index rows) {
     const Index begin = first * channels_, end = begin + rows * channels_;
     wide_loop([g = at.g, d_in = at.d_in, d = dy.data, to = dx.data, begin, end]() SERENE_WIDE {

@@ -28,7 +28,7 @@ class Highway final : public Layer<S> {
   std::string summary() const override { return inner_.summary() + ", gated"; }
   std::vector<ParameterSpec> parameters() const override;
   Plan plan(Shape in, Mode mode) const override;  // throws Error(usage) when F changes shape or length
-  bool couples_batch(Mode mode) const override { return inner_.couples_batch(mode); }
+  std::vector<Index> sync_points(Pass pass) const override { return inner_.sync_points(pass); }
   double multiply_adds(Shape in) const override;
   Index packed_weights_size(const Packing& packing) const override;
   void pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept override;
@@ -38,14 +38,18 @@ class Highway final : public Layer<S> {
                 const Frame<S>& f, Params<S> grads) const noexcept override;
   void commit(const Frame<S>& f, Params<S> params) const noexcept override;
 
-  const std::vector<NamedLayer<S>>& parts() const noexcept { return inner_.parts(); }
+  const std::vector<NamedLayer<S>>& parts() const noexcept { return inner_.parts(); }  // of F
 
  private:
   struct Layout;
+  // Gradients of the gate; dx is then that through the gate.
+  void backward_gate(Params<const S> p, SeqView<const S> x, SeqView<const S> dy, SeqView<S> dx, const Layout& at,
+                     Params<S> grads) const noexcept;
   Params<const S> gate_params(Params<const S> p) const noexcept { return {p.base, p.offsets + gate_first_}; }
 
   Index channels_;
   LayerChain<S> inner_;  // F
+  LayerSync sync_;       // of F
   Dense<S> gate_;
   int gate_first_;  // index of the gate's first parameter
 };

@@ -28,9 +28,10 @@ class InferenceModel {
   InferenceModel(const InferenceModel&) = delete;
   InferenceModel& operator=(const InferenceModel&) = delete;
 
-  const Model<S>& model() const noexcept { return folded_.model; }
+  const Model<S>& model() const noexcept { return folded_.model; }  // folded
   const PackedWeights<S>& weights() const noexcept { return weights_; }
-  Precision precision() const noexcept { return weights_.packing().precision; }
+  Precision precision() const noexcept { return weights_.packing().precision; }  // as packed
+  // As Model.
   Index input_channels() const noexcept { return folded_.model.input_channels(); }
   Index output_channels() const noexcept { return folded_.model.output_channels(); }
   // Memory of the weights in both forms.

@@ -2,9 +2,8 @@
 //
 //   glorot_uniform  U(-a, a), a = sqrt(6 / (fan_in + fan_out))          (Glorot and Bengio 2010)
 //   he_normal       normal cut at two standard deviations whose variance after the cut is 2 / fan_in (He et al. 2015)
-//   orthogonal      rows or columns (the fewer) of the matrix (product of all but the last axis, last axis) are
-//   orthonormal
-//                   (Saxe et al. 2013); Gram-Schmidt on normal numbers, in double
+//   orthogonal      rows or columns (the fewer) of the matrix (product of all but the last axis, last axis)
+//                   are orthonormal (Saxe et al. 2013); Gram-Schmidt on normal numbers, in double
 //   lstm_bias       0, and 1 for the forget gate: the second quarter     (Jozefowicz et al. 2015)
 //   minus_ones      -1: gates that begin nearly closed                   (Srivastava et al. 2015)
 #pragma once

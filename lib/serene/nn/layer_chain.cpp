@@ -21,12 +21,8 @@ Index* take_indices(Slices<S>& slices, Index n) {
 // took.
 template <class S>
 struct LayerChain<S>::Layout {
-  // commit() has no shape: forward leaves it at the head of `saved`.
-  static Shape& shape_in(S* saved) { return *reinterpret_cast<Shape*>(saved); }
-
   Layout(const LayerChain& chain, Shape in, const Frame<S>& f)
       : saved(f.saved), scratch(f.scratch), packed(f.packed), count(chain.parts_.size()) {
-    saved.take(static_cast<Index>(sizeof(Shape) / sizeof(S)));
     Shape shape = in;
     Index widest = 0, most_scratch = 0;
     for (std::size_t i = 0; i < count; ++i) {
@@ -44,7 +40,7 @@ struct LayerChain<S>::Layout {
       widest = std::max(widest, shape.size());
     }
     if (f.mode == Mode::training) {
-      for (S*& buffer : gradient) buffer = scratch.take(widest);
+      for (S*& buffer : gradient) buffer = (chain.suspends_ ? saved : scratch).take(widest);
     }
     inner_scratch = scratch.take(most_scratch);
   }
@@ -86,6 +82,8 @@ LayerChain<S>::LayerChain(std::vector<NamedLayer<S>> parts, std::string type)
     if (part.layer == nullptr) throw Error(ErrorCode::usage, type_, "inner layer " + part.name + " is missing");
     first_parameters_.push_back(static_cast<int>(total));
     total += part.layer->parameters().size();
+    sync_.emplace_back(*part.layer);
+    suspends_ = suspends_ || sync_.back().backward.points > 0;
   }
 }
 
@@ -124,9 +122,14 @@ Index LayerChain<S>::out_length(Index n) const {
 }
 
 template <class S>
-bool LayerChain<S>::couples_batch(Mode mode) const {
-  return std::any_of(parts_.begin(), parts_.end(),
-                     [&](const NamedLayer<S>& part) { return part.layer->couples_batch(mode); });
+std::vector<Index> LayerChain<S>::sync_points(Pass pass) const {
+  std::vector<Index> all;
+  const auto add = [&](const NamedLayer<S>& part) {
+    for (Index sums : part.layer->sync_points(pass)) all.push_back(sums);
+  };
+  if (pass == Pass::forward) std::for_each(parts_.begin(), parts_.end(), add);
+  if (pass == Pass::backward) std::for_each(parts_.rbegin(), parts_.rend(), add);
+  return all;
 }
 
 template <class S>
@@ -159,12 +162,15 @@ void LayerChain<S>::pack_weights(Params<const S> p, const Packing& packing, S* p
 template <class S>
 void LayerChain<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
   const Layout layout(*this, x.shape, f);
-  Layout::shape_in(f.saved) = x.shape;
+  PhaseWalk<S> walk(f);
   SeqView<const S> at = x;
   for (std::size_t i = 0; i < layout.count; ++i) {
     const Stage& s = layout.stages[i];
     const SeqView<S> out = i + 1 < layout.count ? layout.view(i, at.lengths, true) : y;
-    s.layer->forward({p.base, p.offsets + s.first_parameter}, at, out, layout.frame(i, f));
+    if (walk.enter(sync_[i].forward)) {
+      s.layer->forward({p.base, p.offsets + s.first_parameter}, at, out, walk.frame(layout.frame(i, f)));
+      if (walk.stops()) return;
+    }
     at = out;
   }
 }
@@ -177,13 +183,17 @@ void LayerChain<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<cons
     if (i == 0) return x;
     return layout.view(i - 1, x.lengths, false);
   };
+  PhaseWalk<S> walk(f);
   SeqView<const S> out = y, d_out = dy;
   for (std::size_t i = layout.count; i-- > 0;) {
     const Stage& s = layout.stages[i];
     const SeqView<const S> in = input_of(i);
     const SeqView<S> d_in = i == 0 ? dx : SeqView<S>{layout.gradient[i % 2], in.shape, in.lengths};
-    s.layer->backward({p.base, p.offsets + s.first_parameter}, in, out, d_out, d_in, layout.frame(i, f),
-                      {grads.base, grads.offsets + s.first_parameter});
+    if (walk.enter(sync_[i].backward)) {
+      s.layer->backward({p.base, p.offsets + s.first_parameter}, in, out, d_out, d_in, walk.frame(layout.frame(i, f)),
+                        {grads.base, grads.offsets + s.first_parameter});
+      if (walk.stops()) return;
+    }
     out = in;
     d_out = d_in;
   }
@@ -191,10 +201,10 @@ void LayerChain<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<cons
 
 template <class S>
 void LayerChain<S>::commit(const Frame<S>& f, Params<S> params) const noexcept {
-  const Layout layout(*this, Layout::shape_in(f.saved), f);
-  for (std::size_t i = 0; i < layout.count; ++i) {
-    const Stage& s = layout.stages[i];
-    s.layer->commit(layout.frame(i, f), {params.base, params.offsets + s.first_parameter});
+  Frame<S> part = f;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    parts_[i].layer->commit(part, {params.base, params.offsets + first_parameters_[i]});
+    part.totals += sync_[i].forward.sums;
   }
 }
 

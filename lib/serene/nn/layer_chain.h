@@ -1,15 +1,16 @@
 // Layers one behind the other, as one layer: y = f_n(... f_2(f_1(x))). What residual and highway blocks, squeeze and
 // excitation and separable convolutions are made of. (B,T,C) -> the last layer's output.
 //
-// Parameters are those of the parts, prefixed "<part name>.". When a part couples the batch, so does the chain. The
-// outputs between the parts live in `saved`, in both modes. Part i draws its random numbers under the key
-// (key of the chain + 1) 1024 + i, so that no two layers of a model share numbers.
+// Parameters are those of the parts, prefixed "<part name>.". The outputs between the parts live in `saved`, in both
+// modes; their gradients too when a part has synchronisation points, else in scratch. Part i draws its random numbers
+// under the key (key of the chain + 1) 1024 + i, so that no two layers of a model share numbers.
 #pragma once
 
 #include <array>
 
 #include "serene/nn/layer.h"
 #include "serene/nn/model.h"
+#include "serene/nn/phases.h"
 
 namespace serene {
 
@@ -30,7 +31,7 @@ class LayerChain final : public Layer<S> {
   std::vector<ParameterSpec> parameters() const override;
   Plan plan(Shape in, Mode mode) const override;
   Index out_length(Index n) const override;
-  bool couples_batch(Mode mode) const override;
+  std::vector<Index> sync_points(Pass pass) const override;
   double multiply_adds(Shape in) const override;
   Index packed_weights_size(const Packing& packing) const override;
   void pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept override;
@@ -57,6 +58,8 @@ class LayerChain final : public Layer<S> {
 
   std::vector<NamedLayer<S>> parts_;
   std::vector<int> first_parameters_;
+  std::vector<LayerSync> sync_;  // of the parts
+  bool suspends_ = false;        // a part has points in backward
   std::string type_;
 };
 

@@ -1,9 +1,10 @@
-// One layer run alone, with memory of its own: for gradient checks, tests, reference vectors and benchmarks.
-// A model plans the memory of all its layers at once and does not use this.
+// One layer run alone, the batch as one shard, with memory of its own: for gradient checks, tests, reference vectors
+// and benchmarks. A model plans the memory of all its layers at once and does not use this.
 #pragma once
 
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +19,7 @@ template <class S>
 class AlignedVector {
  public:
   AlignedVector() = default;
-  explicit AlignedVector(Index n) { resize(n); }
+  explicit AlignedVector(Index n) { resize(n); }  // zeros
 
   // All elements become zero.
   void resize(Index n) {
@@ -31,7 +32,8 @@ class AlignedVector {
     return reinterpret_cast<S*>((place + 63) / 64 * 64);
   }
   Index size() const { return size_; }
-  S& operator[](Index i) { return data()[i]; }
+  S& operator[](Index i) { return data()[i]; }  // not checked
+  // Sets every scalar.
   void fill(S value) {
     S* p = data();
     for (Index i = 0; i < size_; ++i) p[i] = value;
@@ -70,6 +72,12 @@ class LayerRunner {
     scratch.resize(plan_.scratch);
     frame.mode = mode;
     packed.resize(layer.packed_weights_size({mode, frame.precision}));
+    if (mode == Mode::training) {
+      forward_points_ = layer.sync_points(Pass::forward), backward_points_ = layer.sync_points(Pass::backward);
+    }
+    for (auto [points, totals] :
+         {std::pair(&forward_points_, &forward_totals_), {&backward_points_, &backward_totals_}})
+      totals->resize(static_cast<std::size_t>(std::accumulate(points->begin(), points->end(), Index(1))));
   }
 
   // Another number format for the products of the passes.
@@ -112,7 +120,7 @@ class LayerRunner {
     y.fill(nan);
     dx.fill(nan);
   }
-  void poison_scratch() { scratch.fill(std::numeric_limits<S>::quiet_NaN()); }
+  void poison_scratch() { scratch.fill(std::numeric_limits<S>::quiet_NaN()); }  // with NaN
 
   // Packs the weights and makes `frame` ready for a call.
   void prepare() {
@@ -121,33 +129,56 @@ class LayerRunner {
     layer_->pack_weights(const_params(), {frame.mode, frame.precision}, packed.data());
     frame.packed = packed.data();
   }
+  // One pass over all of x, phase after phase; backward adds to grads and overwrites dx.
   void forward() {
     prepare();
-    layer_->forward(const_params(), x_view(), y_view(), frame);
+    in_phases(forward_points_, forward_totals_, [&] { layer_->forward(const_params(), x_view(), y_view(), frame); });
   }
   void backward(bool want_dx = true) {
     const SeqView<S> to{want_dx ? dx.data() : nullptr, in_, x_view().lengths};
-    layer_->backward(const_params(), x_view(), y_view(), {dy.data(), plan_.out, y_view().lengths}, to, frame,
-                     {grads.data(), offsets_.data()});
+    in_phases(backward_points_, backward_totals_, [&] {
+      layer_->backward(const_params(), x_view(), y_view(), {dy.data(), plan_.out, y_view().lengths}, to, frame,
+                       {grads.data(), offsets_.data()});
+    });
   }
-  void commit() { layer_->commit(frame, {params.data(), offsets_.data()}); }
+  // Moving statistics take in what forward has seen.
+  void commit() {
+    frame.totals = forward_totals_.data();
+    layer_->commit(frame, {params.data(), offsets_.data()});
+  }
 
   const Layer<S>& layer() const { return *layer_; }
   const Plan& plan() const { return plan_; }
   Shape in() const { return in_; }
+  // Valid frames of x.
   Index length(Index b) const { return lengths_.empty() ? in_.time : lengths_[static_cast<std::size_t>(b)]; }
+  // Valid frames of y.
   Index out_length(Index b) const {
     return lengths_.empty() ? plan_.out.time : out_lengths_[static_cast<std::size_t>(b)];
   }
   const std::vector<ParameterSpec>& specs() const { return specs_; }
+  // Where tensor i and its gradient begin.
   S* parameter(std::size_t i) { return params.data() + offsets_[i]; }
   S* gradient(std::size_t i) { return grads.data() + offsets_[i]; }
-  Params<const S> const_params() { return {params.data(), offsets_.data()}; }
+  Params<const S> const_params() { return {params.data(), offsets_.data()}; }  // as a layer wants them
 
   AlignedVector<S> params, grads, x, y, dy, dx, saved, scratch, packed;
   Frame<S> frame;
 
  private:
+  // The sums of the one shard are the totals.
+  template <class Call>
+  void in_phases(const std::vector<Index>& points, std::vector<double>& totals, Call&& call) {
+    frame.totals = frame.partial = totals.data();
+    for (frame.phase = 0; frame.phase < static_cast<Index>(points.size()); ++frame.phase) {
+      call();
+      frame.partial += points[static_cast<std::size_t>(frame.phase)];
+      poison_scratch();
+    }
+    call();
+    frame.phase = 0;
+  }
+
   SeqView<S> x_view() { return {x.data(), in_, lengths_.empty() ? nullptr : lengths_.data()}; }
   SeqView<S> y_view() { return {y.data(), plan_.out, lengths_.empty() ? nullptr : out_lengths_.data()}; }
 
@@ -157,6 +188,8 @@ class LayerRunner {
   Plan plan_;
   std::vector<ParameterSpec> specs_;
   std::vector<Index> offsets_;
+  std::vector<Index> forward_points_, backward_points_;
+  std::vector<double> forward_totals_, backward_totals_;
 };
 
 }  // namespace serene

@@ -55,7 +55,7 @@ class ClassificationLoss {
   ClassificationLoss(LossOptions options, Index classes);
 
   Index classes() const { return classes_; }
-  std::string summary() const;
+  std::string summary() const;  // "focal, gamma 2, label smoothing 0.1"
 
   // The divisor of a whole batch, to be given to every shard of it. 0 samples, or weights of 0 alone, give 1.
   template <class S>

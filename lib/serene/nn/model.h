@@ -24,7 +24,8 @@ class Model {
   // take the output of the one before.
   Model(std::vector<NamedLayer<S>> layers, Index input_channels);
 
-  Index layer_count() const noexcept { return static_cast<Index>(layers_.size()); }
+  Index layer_count() const noexcept { return static_cast<Index>(layers_.size()); }  // of the chain
+  // Layer i and its name, 0 <= i < layer_count().
   const Layer<S>& layer(Index i) const noexcept { return *layers_[static_cast<std::size_t>(i)].layer; }
   const std::vector<NamedLayer<S>>& layers() const noexcept { return layers_; }
   const std::string& name(Index i) const noexcept { return layers_[static_cast<std::size_t>(i)].name; }

@@ -23,6 +23,7 @@ struct ParameterSpec {
   bool trainable = true;  // false: moving statistics
   bool decay = true;      // weight decay applies (kernels: yes; biases, gamma, beta: no)
 
+  // Scalars.
   Index size() const {
     Index n = 1;
     for (Index d : shape) n *= d;
@@ -49,8 +50,8 @@ struct Params {
   S* base = nullptr;
   const Index* offsets = nullptr;
 
-  S* operator[](int i) const { return base + offsets[i]; }
-  operator Params<const S>() const { return {base, offsets}; }
+  S* operator[](int i) const { return base + offsets[i]; }      // where tensor i begins
+  operator Params<const S>() const { return {base, offsets}; }  // the same, for reading
 };
 
 }  // namespace serene

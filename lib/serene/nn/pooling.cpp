@@ -34,7 +34,7 @@ void Pooling1D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S> y, co
       const Span span = window_span(window_, o, left, n);
       S* to = y.frame(b, o);
       if (kind_ == Pool::max) {
-        max_of_frames(x.sample(b), span, channels, to);
+        wide_loop([channels, span, from = x.sample(b), to]() SERENE_WIDE { max_of_frames(from, span, channels, to); });
       } else {
         mean_of_frames(x.sample(b), span, channels, to);
       }
@@ -55,7 +55,8 @@ void Pooling1D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<const S
       const Span span = window_span(window_, o, left, n);
       const S* from = dy.frame(b, o);
       if (kind_ == Pool::max) {
-        max_of_frames_backward(x.sample(b), y.frame(b, o), from, span, channels, dx.sample(b));
+        wide_loop([channels, span, in = x.sample(b), best = y.frame(b, o), from, to = dx.sample(b)]()
+                      SERENE_WIDE { max_of_frames_backward(in, best, from, span, channels, to); });
       } else {
         mean_of_frames_backward(from, span, channels, dx.sample(b));
       }
@@ -77,7 +78,7 @@ void GlobalPooling1D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S>
     if (n == 0) {
       std::fill_n(to, channels, S(0));
     } else if (kind_ == Pool::max) {
-      max_of_frames(x.sample(b), {0, n}, channels, to);
+      wide_loop([channels, n, from = x.sample(b), to]() SERENE_WIDE { max_of_frames(from, {0, n}, channels, to); });
     } else {
       mean_of_frames(x.sample(b), {0, n}, channels, to);
     }
@@ -94,7 +95,10 @@ void GlobalPooling1D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<c
     zero_frames(dx, b, 0);
     if (n == 0) continue;
     if (kind_ == Pool::max) {
-      max_of_frames_backward(x.sample(b), y.sample(b), dy.sample(b), {0, n}, channels, dx.sample(b));
+      wide_loop([channels, n, in = x.sample(b), best = y.sample(b), from = dy.sample(b), to = dx.sample(b)]()
+                    SERENE_WIDE {
+                      max_of_frames_backward(in, best, from, {0, n}, channels, to);
+                    });
     } else {
       mean_of_frames_backward(dy.sample(b), {0, n}, channels, dx.sample(b));
     }

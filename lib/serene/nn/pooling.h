@@ -42,7 +42,7 @@ class Pooling1D final : public Layer<S> {
 template <class S>
 class GlobalPooling1D final : public Layer<S> {
  public:
-  explicit GlobalPooling1D(Pool kind) : kind_(kind) {}
+  explicit GlobalPooling1D(Pool kind) : kind_(kind) {}  // over all valid frames
 
   std::string type() const override { return kind_ == Pool::max ? "global_max_pooling1d" : "global_average_pooling1d"; }
   std::string summary() const override { return kind_ == Pool::max ? "maximum over time" : "mean over time"; }

@@ -48,6 +48,14 @@ Plan Pooling2D<S>::plan(Shape in, Mode mode) const {
   return {{in.batch, time_.out_length(in.time), out_bins_ * in_.maps}, 0, slices.used()};
 }
 
+// A frame pooled over frequency.
+template <class S>
+SERENE_WIDE inline void Pooling2D<S>::max_of_bins(const S* frame, S* best) const noexcept {
+  const Index maps = in_.maps;
+  for (Index j = 0; j < out_bins_; ++j)
+    max_of_frames(frame, window_span(frequency_, j, left_, in_.bins), maps, best + j * maps);
+}
+
 template <class S>
 void Pooling2D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
   Slices<S> slices(f.scratch);
@@ -58,17 +66,14 @@ void Pooling2D<S>::forward(Params<const S>, SeqView<const S> x, SeqView<S> y, co
       const Span frames = window_span(time_, t, left, n);
       S* to = y.frame(b, t);
       if (kind_ == Pool::max) {
-        max_of_frames(x.sample(b), frames, in_.channels(), s.row);
+        wide_loop([this, frames, from = x.sample(b), row = s.row, to]() SERENE_WIDE {
+          max_of_frames(from, frames, in_.channels(), row);
+          max_of_bins(row, to);
+        });
       } else {
         mean_of_frames(x.sample(b), frames, in_.channels(), s.row);
-      }
-      for (Index j = 0; j < out_bins_; ++j) {
-        const Span bins = window_span(frequency_, j, left_, in_.bins);
-        if (kind_ == Pool::max) {
-          max_of_frames(s.row, bins, in_.maps, to + j * in_.maps);
-        } else {
-          mean_of_frames(s.row, bins, in_.maps, to + j * in_.maps);
-        }
+        for (Index j = 0; j < out_bins_; ++j)
+          mean_of_frames(s.row, window_span(frequency_, j, left_, in_.bins), in_.maps, to + j * in_.maps);
       }
     }
     zero_frames(y, b, out);
@@ -95,22 +100,21 @@ void Pooling2D<S>::backward(Params<const S>, SeqView<const S> x, SeqView<const S
 template <class S>
 void Pooling2D<S>::max_backward(const S* x, const S* y, const S* dy, Index n, const Scratch& s, S* dx) const noexcept {
   const Index maps = in_.maps, row = out_bins_ * maps, out = out_length(n), left = time_.left(n);
-  for (Index t = 0; t < n; ++t) {
-    for (Index j = 0; j < out_bins_; ++j) {
-      max_of_frames(x + t * in_.channels(), window_span(frequency_, j, left_, in_.bins), maps,
-                    s.narrow + t * row + j * maps);
+  S *const narrow = s.narrow, *const d_narrow = s.d_narrow;
+  std::fill_n(d_narrow, n * row, S(0));
+  wide_loop([=, this]() SERENE_WIDE {
+    const Index channels = in_.channels();
+    for (Index t = 0; t < n; ++t) max_of_bins(x + t * channels, narrow + t * row);
+    for (Index t = 0; t < out; ++t)
+      max_of_frames_backward(narrow, y + t * row, dy + t * row, window_span(time_, t, left, n), row, d_narrow);
+    for (Index t = 0; t < n; ++t) {
+      for (Index j = 0; j < out_bins_; ++j) {
+        const Index at = t * row + j * maps;
+        max_of_frames_backward(x + t * channels, narrow + at, d_narrow + at,
+                               window_span(frequency_, j, left_, in_.bins), maps, dx + t * channels);
+      }
     }
-  }
-  std::fill_n(s.d_narrow, n * row, S(0));
-  for (Index t = 0; t < out; ++t)
-    max_of_frames_backward(s.narrow, y + t * row, dy + t * row, window_span(time_, t, left, n), row, s.d_narrow);
-  for (Index t = 0; t < n; ++t) {
-    for (Index j = 0; j < out_bins_; ++j) {
-      const Index at = t * row + j * maps;
-      max_of_frames_backward(x + t * in_.channels(), s.narrow + at, s.d_narrow + at,
-                             window_span(frequency_, j, left_, in_.bins), maps, dx + t * in_.channels());
-    }
-  }
+  });
 }
 
 template <class S>

@@ -33,10 +33,11 @@ class Pooling2D final : public Layer<S> {
 
   Pool kind() const noexcept { return kind_; }
   Grid in() const noexcept { return in_; }
-  Window2D window() const noexcept { return {time_, frequency_}; }
+  Window2D window() const noexcept { return {time_, frequency_}; }  // along time and frequency
 
  private:
   struct Scratch;
+  void max_of_bins(const S* frame, S* best) const noexcept;
   void max_backward(const S* x, const S* y, const S* dy, Index n, const Scratch& s, S* dx) const noexcept;
   void average_backward(const S* dy, Index n, const Scratch& s, S* dx) const noexcept;
 

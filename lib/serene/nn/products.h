@@ -29,6 +29,7 @@ inline constexpr Index kProductRows = 256;
 // Scratch of add_products() for a batch of `rows` frames with left factors of at most `left` columns.
 template <class S>
 struct ProductScratch {
+  // rows: frames of the batch; left, right: widest factors.
   ProductScratch(Slices<S>& slices, Index rows, Index left, Index right) {
     const Index piece = std::min(rows, kProductRows);
     packed = slices.take(activation_packed_size<S>(piece, right));

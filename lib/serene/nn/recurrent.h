@@ -30,6 +30,7 @@ struct RecurrentOptions {
 // The packed weights of a layer: W (in, columns), R (units, columns), and in training both transposed. S may be const.
 template <class S>
 struct PackedRecurrent {
+  // in: C, columns: gates times units.
   PackedRecurrent(Slices<S>& slices, Index in, Index units, Index columns, const Packing& packing) {
     const auto take = [&](Index k, Index n) {
       return slices.take(packed_size<std::remove_const_t<S>>(k, n, packing.precision));

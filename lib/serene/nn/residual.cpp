@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "serene/core/wide_loop.h"
 #include "serene/nn/conv1d.h"
 #include "serene/nn/sample_random.h"
 #include "serene/nn/sequence_ops.h"
@@ -14,13 +15,9 @@ namespace serene {
 // took.
 template <class S>
 struct Residual<S>::Layout {
-  // commit() has no shape: forward leaves it at the head of `saved`.
-  static Shape& shape_in(S* saved) { return *reinterpret_cast<Shape*>(saved); }
-
   Layout(const Residual& r, Shape in, const Frame<S>& f) : body(f), shortcut(f), activation(f) {
     Slices<S> keep(f.saved), work(f.scratch);
     Slices<const S> packed(f.packed);
-    keep.take(static_cast<Index>(sizeof(Shape) / sizeof(S)));
     Index most_scratch = 0;
     const auto add = [&](const Layer<S>& layer, Shape shape, Frame<S>& frame) {
       const Plan plan = layer.plan(shape, f.mode);
@@ -38,9 +35,10 @@ struct Residual<S>::Layout {
     out = r.activation_ != nullptr ? add(*r.activation_, along, activation) : along;
     branch_scales = r.drops(f.mode) ? keep.take(in.batch) : nullptr;
     if (f.mode == Mode::training) {
-      d_sum = r.activation_ != nullptr ? work.take(along.size()) : nullptr;
-      d_body = r.drops(f.mode) ? work.take(along.size()) : nullptr;
-      d_in = work.take(in.size());
+      Slices<S>& passing = r.suspends() ? keep : work;  // what backward must find again in its next phase
+      d_sum = r.activation_ != nullptr ? passing.take(along.size()) : nullptr;
+      d_body = r.drops(f.mode) ? passing.take(along.size()) : nullptr;
+      d_in = passing.take(in.size());
     }
     body.scratch = shortcut.scratch = activation.scratch = work.take(most_scratch);
     saved = keep.used();
@@ -66,6 +64,8 @@ Residual<S>::Residual(Index in_channels, std::vector<NamedLayer<S>> parts, Activ
   if (shortcut_ == nullptr) shortcut_ = make_shortcut(in_channels);
   if (activation != Activation::linear) activation_ = std::make_shared<ActivationLayer<S>>(activation);
   shortcut_first_ = static_cast<int>(body_.parameters().size());
+  body_sync_ = LayerSync(body_);
+  if (shortcut_ != nullptr) shortcut_sync_ = LayerSync(*shortcut_);
 }
 
 // nullptr (the identity), or the convolution of width 1 that gives the channels and the stride of F.
@@ -141,8 +141,12 @@ Plan Residual<S>::plan(Shape in, Mode mode) const {
 }
 
 template <class S>
-bool Residual<S>::couples_batch(Mode mode) const {
-  return body_.couples_batch(mode) || (shortcut_ != nullptr && shortcut_->couples_batch(mode));
+std::vector<Index> Residual<S>::sync_points(Pass pass) const {
+  std::vector<Index> all = body_.sync_points(pass);
+  if (shortcut_ == nullptr) return all;
+  const std::vector<Index> beside = shortcut_->sync_points(pass);
+  all.insert(pass == Pass::forward ? all.end() : all.begin(), beside.begin(), beside.end());
+  return all;
 }
 
 template <class S>
@@ -178,13 +182,19 @@ void Residual<S>::draw_branch_scales(Index batch, const Frame<S>& f, S* scales) 
 template <class S>
 void Residual<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, const Frame<S>& f) const noexcept {
   const Layout at(*this, x.shape, f);
-  Layout::shape_in(f.saved) = x.shape;
+  PhaseWalk<S> walk(f);
   const SeqView<S> body{at.body_out, at.along, y.lengths};
-  body_.forward(p, x, body, at.body);
+  if (walk.enter(body_sync_.forward)) {
+    body_.forward(p, x, body, walk.frame(at.body));
+    if (walk.stops()) return;
+  }
   SeqView<const S> beside = x;
   if (shortcut_ != nullptr) {
     const SeqView<S> to{at.shortcut_out, at.beside, y.lengths};
-    shortcut_->forward(shortcut_params(p), x, to, at.shortcut);
+    if (walk.enter(shortcut_sync_.forward)) {
+      shortcut_->forward(shortcut_params(p), x, to, walk.frame(at.shortcut));
+      if (walk.stops()) return;
+    }
     beside = to;
   }
   if (at.branch_scales != nullptr) draw_branch_scales(x.shape.batch, f, at.branch_scales);
@@ -197,51 +207,74 @@ void Residual<S>::forward(Params<const S> p, SeqView<const S> x, SeqView<S> y, c
     if (scale == S(0)) {
       std::copy_n(other, valid, to);
     } else {
-      for (Index i = 0; i < valid; ++i) to[i] = along[i] * scale + other[i];
+      wide_loop([=]() SERENE_WIDE {
+#pragma GCC ivdep
+        for (Index i = 0; i < valid; ++i) to[i] = along[i] * scale + other[i];
+      });
     }
     zero_frames(sum, b, sum.length(b));
   }
   if (activation_ != nullptr) activation_->forward(p, sum, y, at.activation);
 }
 
+// Through act to ds, and what of it goes to F.
 template <class S>
-void Residual<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy,
-                           SeqView<S> dx, const Frame<S>& f, Params<S> grads) const noexcept {
-  const Layout at(*this, x.shape, f);
+void Residual<S>::backward_begin(Params<const S> p, SeqView<const S> y, SeqView<const S> dy, const Layout& at,
+                                 Params<S> grads) const noexcept {
   SeqView<const S> d_sum{dy.data, at.along, y.lengths};
   if (activation_ != nullptr) {
     const SeqView<S> to{at.d_sum, at.along, y.lengths};
     activation_->backward(p, {at.sum, at.along, y.lengths}, y, dy, to, at.activation, grads);
     d_sum = to;
   }
-  if (shortcut_ != nullptr) {
-    shortcut_->backward(shortcut_params(p), x, {at.shortcut_out, at.beside, y.lengths}, d_sum, dx, at.shortcut,
-                        {grads.base, grads.offsets + shortcut_first_});
-  } else if (dx.data != nullptr) {
-    for (Index b = 0; b < x.shape.batch; ++b) {
-      std::copy_n(d_sum.sample(b), x.length(b) * x.shape.channels, dx.sample(b));
-      zero_frames(dx, b, x.length(b));
+  for (Index b = 0; at.branch_scales != nullptr && b < d_sum.shape.batch; ++b) {
+    const Index valid = d_sum.length(b) * d_sum.shape.channels;
+    const S *from = d_sum.sample(b), scale = at.branch_scales[b];
+    S* to = at.d_body + (from - d_sum.data);
+    for (Index i = 0; i < valid; ++i) to[i] = from[i] * scale;
+  }
+}
+
+template <class S>
+void Residual<S>::backward(Params<const S> p, SeqView<const S> x, SeqView<const S> y, SeqView<const S> dy,
+                           SeqView<S> dx, const Frame<S>& f, Params<S> grads) const noexcept {
+  const Layout at(*this, x.shape, f);
+  PhaseWalk<S> walk(f);
+  if (walk.enter({})) backward_begin(p, y, dy, at, grads);
+  const SeqView<const S> d_sum{activation_ != nullptr ? at.d_sum : dy.data, at.along, y.lengths};
+  if (walk.enter(shortcut_sync_.backward)) {
+    if (shortcut_ != nullptr) {
+      shortcut_->backward(shortcut_params(p), x, {at.shortcut_out, at.beside, y.lengths}, d_sum, dx,
+                          walk.frame(at.shortcut), {grads.base, grads.offsets + shortcut_first_});
+      if (walk.stops()) return;
+    } else if (dx.data != nullptr) {
+      for (Index b = 0; b < x.shape.batch; ++b) {
+        std::copy_n(d_sum.sample(b), x.length(b) * x.shape.channels, dx.sample(b));
+        zero_frames(dx, b, x.length(b));
+      }
     }
   }
-  SeqView<const S> d_body = d_sum;
-  if (at.branch_scales != nullptr) {
-    const SeqView<S> to{at.d_body, at.along, y.lengths};
-    for (Index b = 0; b < to.shape.batch; ++b) {
-      const Index valid = to.length(b) * to.shape.channels;
-      for (Index i = 0; i < valid; ++i) to.sample(b)[i] = d_sum.sample(b)[i] * at.branch_scales[b];
-    }
-    d_body = to;
-  }
+  const SeqView<const S> d_body{at.d_body != nullptr ? at.d_body : d_sum.data, at.along, y.lengths};
   const SeqView<S> d_in{dx.data != nullptr ? at.d_in : nullptr, x.shape, x.lengths};
-  body_.backward(p, x, {at.body_out, at.along, y.lengths}, d_body, d_in, at.body, grads);
-  for (Index i = 0; dx.data != nullptr && i < dx.shape.size(); ++i) dx.data[i] += d_in.data[i];
+  walk.enter(body_sync_.backward);
+  body_.backward(p, x, {at.body_out, at.along, y.lengths}, d_body, d_in, walk.frame(at.body), grads);
+  if (walk.stops() || dx.data == nullptr) return;
+  for_valid_rows(dx, [&](Index first, Index rows) {
+    const Index begin = first * dx.shape.channels, end = begin + rows * dx.shape.channels;
+    wide_loop([to = dx.data, from = d_in.data, begin, end]() SERENE_WIDE {
+#pragma GCC ivdep
+      for (Index i = begin; i < end; ++i) to[i] += from[i];
+    });
+  });
 }
 
 template <class S>
 void Residual<S>::commit(const Frame<S>& f, Params<S> params) const noexcept {
-  const Layout at(*this, Layout::shape_in(f.saved), f);
-  body_.commit(at.body, params);
-  if (shortcut_ != nullptr) shortcut_->commit(at.shortcut, {params.base, params.offsets + shortcut_first_});
+  body_.commit(f, params);
+  if (shortcut_ == nullptr) return;
+  Frame<S> beside = f;
+  beside.totals += body_sync_.forward.sums;
+  shortcut_->commit(beside, {params.base, params.offsets + shortcut_first_});
 }
 
 template class Residual<float>;

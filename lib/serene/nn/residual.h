@@ -10,8 +10,8 @@
 // F is computed for every sample either way, so that batch statistics do not depend on k. k is a function of the sample
 // (nn/sample_random.h) and of nothing else.
 //
-// Parameters are those of the parts, prefixed "<part name>.", then "shortcut." of P. When a part couples the batch, so
-// does the block. The outputs of all parts live in `saved`, in both modes.
+// Parameters are those of the parts, prefixed "<part name>.", then "shortcut." of P. The outputs of all parts live in
+// `saved`, in both modes. Synchronisation points: those of F, then of P; in backward those of P come first.
 #pragma once
 
 #include "serene/nn/activation.h"
@@ -33,7 +33,7 @@ class Residual final : public Layer<S> {
   // Throws Error(usage) when F(x) and P(x) differ in shape, or in valid frames for any length of x.
   Plan plan(Shape in, Mode mode) const override;
   Index out_length(Index n) const override { return body_.out_length(n); }
-  bool couples_batch(Mode mode) const override;
+  std::vector<Index> sync_points(Pass pass) const override;
   double multiply_adds(Shape in) const override;
   Index packed_weights_size(const Packing& packing) const override;
   void pack_weights(Params<const S> p, const Packing& packing, S* packed) const noexcept override;
@@ -43,7 +43,7 @@ class Residual final : public Layer<S> {
                 const Frame<S>& f, Params<S> grads) const noexcept override;
   void commit(const Frame<S>& f, Params<S> params) const noexcept override;
 
-  const std::vector<NamedLayer<S>>& parts() const noexcept { return body_.parts(); }
+  const std::vector<NamedLayer<S>>& parts() const noexcept { return body_.parts(); }  // of F
   const LayerPtr<S>& shortcut() const noexcept { return shortcut_; }            // nullptr: the identity
   const LayerPtr<S>& final_activation() const noexcept { return activation_; }  // nullptr: linear
   double drop_path() const noexcept { return drop_path_; }
@@ -51,12 +51,16 @@ class Residual final : public Layer<S> {
  private:
   struct Layout;
   LayerPtr<S> make_shortcut(Index in_channels) const;
+  bool suspends() const { return body_sync_.backward.points + shortcut_sync_.backward.points > 0; }
+  void backward_begin(Params<const S> p, SeqView<const S> y, SeqView<const S> dy, const Layout& at,
+                      Params<S> grads) const noexcept;
   bool drops(Mode mode) const { return mode == Mode::training && drop_path_ > 0; }
   void draw_branch_scales(Index batch, const Frame<S>& f, S* scales) const noexcept;
   Params<const S> shortcut_params(Params<const S> p) const noexcept { return {p.base, p.offsets + shortcut_first_}; }
 
   LayerChain<S> body_;  // F
   LayerPtr<S> shortcut_, activation_;
+  LayerSync body_sync_, shortcut_sync_;
   double drop_path_;
   int shortcut_first_;  // index of the shortcut's first parameter
 };

@@ -9,6 +9,7 @@ namespace row_products {
 
 constexpr Index kMostTerms = 5;  // rows in one pass: their addresses still fit the registers
 
+// The same for `terms` rows, 1 to kMostTerms.
 template <int terms, class S>
 SERENE_WIDE inline void add_terms(Index width, const S* a, Index a_step, const S* b, Index b_step, S* y) {
   [[maybe_unused]] const S *a1 = a + a_step, *a2 = a1 + a_step, *a3 = a2 + a_step, *a4 = a3 + a_step;

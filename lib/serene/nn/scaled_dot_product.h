@@ -37,6 +37,7 @@ struct AttentionHead {
 // Scratch for at most `time` queries and keys of `dim` dimensions.
 template <class S>
 struct AttentionScratch {
+  // Training needs room for all queries, inference for a block of them.
   AttentionScratch(Slices<S>& slices, Index time, Index dim, Mode mode) {
     wide = slices.take(activation_packed_size<S>(dim, time));
     tall = slices.take(activation_packed_size<S>(time, dim));

@@ -44,6 +44,7 @@ void for_valid_rows(const SeqView<S>& v, F&& f) {
   for (Index b = 0; b < v.shape.batch; ++b) f(b * v.shape.time, v.length(b));
 }
 
+// Zeros the padded frames of v, whose lengths are those of another view.
 template <class S, class T>
 void zero_padding(const SeqView<S>& v, const SeqView<T>& lengths_of) {
   if (lengths_of.lengths == nullptr) return;

@@ -15,6 +15,7 @@ class RowPieces {
     Index sample = 0, frame = 0;
   };
 
+  // Of all frames of x that are valid.
   template <class S>
   explicit RowPieces(const SeqView<S>& x)
       : whole_(all_valid(x)),
@@ -22,6 +23,7 @@ class RowPieces {
         time_(whole_ ? x.shape.batch * x.shape.time : x.shape.time),
         lengths_(whole_ ? nullptr : x.lengths) {}
 
+  // No valid frame is left.
   bool at_end(const Place& at) const {
     for (Index b = at.sample; b < samples_; ++b) {
       if (length(b) > (b == at.sample ? at.frame : 0)) return false;

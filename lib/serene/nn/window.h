@@ -16,6 +16,7 @@ namespace serene {
 
 enum class Padding { valid, same, causal };
 
+// As in a config.
 inline const char* padding_name(Padding p) {
   return p == Padding::valid ? "valid" : p == Padding::same ? "same" : "causal";
 }
@@ -34,7 +35,7 @@ struct Window {
   Index dilation = 1;
   Padding padding = Padding::valid;
 
-  Index extent() const { return (size - 1) * dilation + 1; }
+  Index extent() const { return (size - 1) * dilation + 1; }  // frames from the first to the last
 
   // Output frames for n input frames.
   Index out_length(Index n) const {
