@@ -3,7 +3,7 @@
 set -euo pipefail
 
 build=(g++ cmake ninja-build ccache pkg-config python3
-  libeigen3-dev libsndfile1-dev libsamplerate0-dev libcxxopts-dev nlohmann-json3-dev doctest-dev
+  libeigen3-dev libsndfile1-dev libsamplerate0-dev zlib1g-dev libcxxopts-dev nlohmann-json3-dev doctest-dev
   libboost-dev libsqlite3-dev portaudio19-dev)
 # The dashboard's two libraries come by npm; elsewhere than from Debian, npm is part of the package nodejs.
 command -v npm >/dev/null || build+=(nodejs npm)

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "serene/audio/features.h"
 #include "serene/audio/normalizer.h"
 #include "serene/audio/notebook_augment.h"
 
@@ -60,6 +61,25 @@ TEST_CASE("settings are checked and named") {
   CHECK(fault(R"({"preset": "mfcc-41"})").find("features.preset") != std::string::npos);
   CHECK(fault(R"({"preset": "kaggle-162", "duration_s": 0})").find("features.duration_s") != std::string::npos);
   CHECK(fault(R"({"window": 3})").find("features.window") != std::string::npos);
+}
+
+TEST_CASE("features from outside have a width and nothing else, and cannot be computed") {
+  const FeatureConfig outside = outside_features(88);
+  const Json json = to_json(outside);
+  CHECK(json.dump() == R"({"layout":"outside","channels":88})");
+  JsonReader reader(json, "features");
+  CHECK(feature_config_from_json(reader) == outside);
+  CHECK(dimension(outside) == 88);
+  CHECK(fixed_frames(outside) == 0);
+  CHECK_FALSE(streamable(outside));
+  CHECK_NOTHROW(check(outside));
+  CHECK_NOTHROW(check_computable(FeatureConfig{}));
+  CHECK_THROWS_AS(check_computable(outside), Error);
+  CHECK_THROWS_AS(FeatureExtractor{outside}, Error);
+  CHECK(fault(R"({"layout":"outside"})").find("features.channels") == 0);
+  CHECK(fault(R"({"layout":"outside","channels":0})").find("features.channels: out of range") == 0);
+  CHECK(fault(R"({"layout":"outside","channels":65537})").find("features.channels: out of range") == 0);
+  CHECK(fault(R"({"layout":"outside","channels":4,"n_fft":512})").find("features.n_fft: unknown key") == 0);
 }
 
 TEST_CASE("the fingerprint follows the settings, not the name") {

@@ -13,7 +13,8 @@ enum class VectorNorm { none, one, two, infinity };
 // Deviation from A440 in fractions of a bin of 1 / bins_per_octave octave, in [-0.5, 0.5): peaks of every frame
 // (parabolic interpolation, 150 to 4000 Hz, above a tenth of the frame's maximum and at least the median of all peaks)
 // are gathered in a histogram; the left edge of its fullest bin counts. spectrum: (frames, 1 + n_fft / 2), magnitude or
-// power. 0 without peaks. A decision between bins: the spectrum is taken in double, so that rounding does not tip it.
+// power. 0 without peaks. Throws Error(usage) for values out of range. A decision between bins: the spectrum is taken
+// in double, so that rounding does not tip it.
 double estimate_tuning(const FrameMatrix<double>& spectrum, double rate_hz, int bins_per_octave = 12,
                        double resolution = 0.01);
 
@@ -33,7 +34,8 @@ struct ChromaConfig {
 // 0.
 FrameMatrix<double> chroma_filters(const ChromaConfig& config);
 
-// Chroma (frames, n_chroma) of a power or magnitude spectrum. Frames of silence stay zero.
+// Chroma (frames, n_chroma) of a power or magnitude spectrum. Frames of silence stay zero. Throws Error(usage) for a
+// spectrum that is not (frames, 1 + n_fft / 2).
 template <class S>
 FrameMatrix<S> chroma(const FrameMatrix<double>& spectrum, const ChromaConfig& config);
 

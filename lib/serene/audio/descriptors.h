@@ -7,6 +7,9 @@
 
 namespace serene {
 
+// All of them throw Error(usage) for sizes or frequencies out of range, and those of a signal Error(input) for one
+// without samples or shorter than one frame.
+
 // Share of sign changes in each frame of frame_length samples (frames, 1); values of at most `threshold` count as +0.
 // center: frame_length / 2 edge values on both sides. pad: the first sample of a frame counts as a change.
 template <class S>

@@ -27,7 +27,13 @@ const char* layout_name(FeatureLayout layout) {
   return "mfcc";
 }
 
-bool is_kaggle(FeatureLayout layout) { return layout != FeatureLayout::mfcc && layout != FeatureLayout::logmel; }
+bool is_kaggle(FeatureLayout layout) {
+  return layout == FeatureLayout::kaggle_162 || layout == FeatureLayout::kaggle_2376 ||
+         layout == FeatureLayout::kaggle_frames;
+}
+
+constexpr const char* kOutside = "outside";
+constexpr Index kMostChannels = 65536;
 
 // A number within [low, high], or null for none.
 std::optional<double> optional_number(JsonReader& reader, const std::string& key, double low, double high,
@@ -84,7 +90,20 @@ FeatureConfig feature_preset(const std::string& name) {
       .got(printable(name));
 }
 
+FeatureConfig outside_features(Index channels) {
+  FeatureConfig c;
+  c.preset = kOutside;
+  c.layout = FeatureLayout::outside;
+  c.channels = channels;
+  return c;
+}
+
 FeatureConfig feature_config_from_json(JsonReader& r) {
+  if (r.has("layout") && r.raw("layout") == kOutside) {
+    const FeatureConfig outside = outside_features(r.integer_in("channels", 1, kMostChannels));
+    r.finish();
+    return outside;
+  }
   FeatureConfig c = feature_preset(r.choice("preset", feature_preset_names(), "mfcc-40"));
   std::vector<std::string> layouts;
   for (const auto& entry : kLayouts) layouts.emplace_back(entry.second);
@@ -120,6 +139,7 @@ FeatureConfig feature_config_from_json(JsonReader& r) {
 }
 
 Json to_json(const FeatureConfig& c) {
+  if (c.layout == FeatureLayout::outside) return {{"layout", kOutside}, {"channels", c.channels}};
   return {{"preset", c.preset},
           {"layout", layout_name(c.layout)},
           {"rate_hz", c.rate_hz},
@@ -144,6 +164,9 @@ Json to_json(const FeatureConfig& c) {
 
 void check(const FeatureConfig& c) {
   const auto fail = [](const char* key, const std::string& problem) { throw Error(ErrorCode::input, key, problem); };
+  if (c.layout == FeatureLayout::outside && (c.channels < 1 || c.channels > kMostChannels)) {
+    fail("channels", "must be from 1 to 65536");
+  }
   if (c.rate_hz < 1000 || c.rate_hz > 192000) fail("rate_hz", "must be from 1000 to 192000");
   if (c.n_fft < 32 || c.n_fft > 65536 || (c.n_fft & (c.n_fft - 1)) != 0) {
     fail("n_fft", "must be a power of two from 32 to 65536");
@@ -173,6 +196,12 @@ void check(const FeatureConfig& c) {
   }
 }
 
+void check_computable(const FeatureConfig& c) {
+  if (c.layout != FeatureLayout::outside) return;
+  throw Error(ErrorCode::usage, "features", "come from outside serene: recordings cannot be heard with them")
+      .hint("give features, such as serene predict --features FILE");
+}
+
 Index dimension(const FeatureConfig& c) {
   switch (c.layout) {
     case FeatureLayout::mfcc:
@@ -181,6 +210,8 @@ Index dimension(const FeatureConfig& c) {
       return c.n_mels * (1 + c.deltas);
     case FeatureLayout::kaggle_frames:
       return 2 + c.n_mfcc;
+    case FeatureLayout::outside:
+      return c.channels;
     case FeatureLayout::kaggle_162:
     case FeatureLayout::kaggle_2376:
       break;
@@ -198,12 +229,15 @@ Index fixed_frames(const FeatureConfig& c) {
       return clip_frames(c) * (2 + c.n_mfcc);
     case FeatureLayout::mfcc:
     case FeatureLayout::logmel:
+    case FeatureLayout::outside:
       break;
   }
   return 0;
 }
 
-bool streamable(const FeatureConfig& c) { return !is_kaggle(c.layout) && !c.top_db; }
+bool streamable(const FeatureConfig& c) {
+  return (c.layout == FeatureLayout::mfcc || c.layout == FeatureLayout::logmel) && !c.top_db;
+}
 
 std::string fingerprint(const FeatureConfig& c) {
   Json json = to_json(c);

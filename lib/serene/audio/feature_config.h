@@ -11,7 +11,8 @@
 namespace serene {
 
 // mfcc, logmel: frames (T, F), computed as a stream. kaggle_*: the fixed-size inputs of the well-known notebooks.
-enum class FeatureLayout { mfcc, logmel, kaggle_162, kaggle_2376, kaggle_frames };
+// outside: frames (T, F) that another program computed; nothing here can make them of a recording.
+enum class FeatureLayout { mfcc, logmel, kaggle_162, kaggle_2376, kaggle_frames, outside };
 
 struct FeatureConfig {
   std::string preset = "mfcc-40";  // where the settings started from; a name only
@@ -39,6 +40,7 @@ struct FeatureConfig {
   // Silence at both ends, this many decibels below the loudest frame, is cut from whole clips (frames of win_length and
   // hop_length, otherwise as librosa.effects.trim); a stream is never trimmed.
   std::optional<double> trim_top_db = 35;
+  Index channels = 0;  // F of the layout outside, for which no other setting counts
 
   bool operator==(const FeatureConfig&) const = default;
 };
@@ -47,13 +49,18 @@ struct FeatureConfig {
 FeatureConfig feature_preset(const std::string& name);
 const std::vector<std::string>& feature_preset_names();
 
-// {"preset": "mfcc-40", ...}: the preset's settings (mfcc-40 when absent) with every other key changed; calls finish().
+// Features of `channels` values a frame that another program computed.
+FeatureConfig outside_features(Index channels);
+
+// {"layout": "outside", "channels": F}, or {"preset": "mfcc-40", ...}: the preset's settings (mfcc-40 when absent) with every other key changed; calls finish().
 // Unknown keys, wrong types and values out of range throw Error with the key's path.
 FeatureConfig feature_config_from_json(JsonReader& reader);
 // Every setting; feature_config_from_json gives the same config back.
 Json to_json(const FeatureConfig& config);
 // Throws Error when a value is out of range.
 void check(const FeatureConfig& config);
+// Throws Error(usage) for the layout outside: recordings cannot be heard with it.
+void check_computable(const FeatureConfig& config);
 
 // Channels of one frame (F), deltas included; 1 for kaggle-162 and kaggle-2376.
 Index dimension(const FeatureConfig& config);
@@ -64,6 +71,7 @@ bool streamable(const FeatureConfig& config);
 // Canonical text of everything that decides the values, for cache keys (the preset's name is left out).
 std::string fingerprint(const FeatureConfig& config);
 
+// What the frames and filters of a feature configuration ask of stft.h and mel.h.
 StftConfig stft_config(const FeatureConfig& config);
 MelConfig mel_config(const FeatureConfig& config);
 

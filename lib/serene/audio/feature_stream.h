@@ -17,7 +17,9 @@ namespace serene {
 // One frame of samples to one frame of log-mel or cepstral values. Tables and scratch of one thread.
 class FrameAnalyzer {
  public:
+  // config: one that check() takes, of a layout that can be a stream.
   explicit FrameAnalyzer(const FeatureConfig& config);
+  // Values of a frame, before deltas.
   Index dim() const noexcept { return layout_ == FeatureLayout::mfcc ? cepstrum_.n_mfcc() : mel_.n_mels(); }
   // samples (win_length), the part of the frame under the window -> out (dim).
   void analyze(const float* samples, float* out) noexcept;

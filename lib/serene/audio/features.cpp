@@ -6,6 +6,7 @@
 #include "serene/audio/delta.h"
 #include "serene/audio/feature_stream.h"
 #include "serene/audio/kaggle_features.h"
+#include "serene/audio/resample.h"
 #include "serene/audio/trim.h"
 #include "serene/audio/wave.h"
 
@@ -73,7 +74,7 @@ struct FeatureExtractor::Impl {
   FeatureStream stream;
   std::vector<float> samples;  // of the last file: its memory serves the next
 
-  explicit Impl(const FeatureConfig& c) : config(c), stream((check(c), streamed_part(c))) {}
+  explicit Impl(const FeatureConfig& c) : config(c), stream((check(c), check_computable(c), streamed_part(c))) {}
 
   FeatureMatrix streamed(std::span<const float> y) {
     stream.reset();
@@ -136,6 +137,18 @@ FeatureMatrix FeatureExtractor::extract_file(const std::string& path) {
 
 FeatureMatrix extract_features(const FeatureConfig& config, std::span<const float> mono) {
   return FeatureExtractor(config).extract(mono);
+}
+
+FeatureMatrix features_of_samples(const FeatureConfig& config, std::span<const float> mono, int rate_hz) {
+  if (rate_hz < 1000 || rate_hz > 768000)
+    throw Error(ErrorCode::usage, "rate", "out of range").expected("1000 to 768000 Hz").got(std::to_string(rate_hz));
+  for (std::size_t i = 0; i < mono.size(); ++i) {
+    if (!std::isfinite(mono[i])) throw Error(ErrorCode::input, "sample " + std::to_string(i), "is not finite");
+  }
+  return with_context("samples", [&] {
+    if (rate_hz == config.rate_hz) return extract_features(config, mono);
+    return extract_features(config, resample(mono, rate_hz, config.rate_hz));
+  });
 }
 
 FeatureMatrix extract_file(const FeatureConfig& config, const std::string& path) {

@@ -20,8 +20,8 @@ class RealFft {
   explicit RealFft(Index size);
 
   Index size() const noexcept { return size_; }
-  Index bins() const noexcept { return size_ / 2 + 1; }
-  Index scratch_size() const noexcept { return 2 * size_; }
+  Index bins() const noexcept { return size_ / 2 + 1; }      // of X: N / 2 + 1
+  Index scratch_size() const noexcept { return 2 * size_; }  // scalars
 
   // x (size) -> re, im (bins). scratch (scratch_size) must not overlap the rest.
   void forward(const S* x, S* re, S* im, S* scratch) const noexcept;

@@ -15,9 +15,11 @@ struct FrameMatrix {
   std::vector<S> values;
 
   FrameMatrix() = default;
+  // Zeros.
   FrameMatrix(Index frame_count, Index width)
       : frames(frame_count), dim(width), values(static_cast<std::size_t>(frame_count * width)) {}
 
+  // The dim values of frame t, 0 <= t < frames.
   S* row(Index t) { return values.data() + t * dim; }
   const S* row(Index t) const { return values.data() + t * dim; }
 };

@@ -14,6 +14,7 @@ namespace serene {
 // negative sample's magnitude by one's complement, Sun's (and Python's audioop) by negation.
 enum class MuLawRounding { itu, sun };
 
+// The code of a sample; beyond the range of the law the largest code.
 constexpr std::uint8_t mu_law_encode(std::int16_t sample, MuLawRounding rounding = MuLawRounding::itu) noexcept {
   const int x = sample;
   int magnitude = x >> 2;
@@ -24,12 +25,14 @@ constexpr std::uint8_t mu_law_encode(std::int16_t sample, MuLawRounding rounding
   return static_cast<std::uint8_t>(~((x < 0 ? 0x80 : 0) | exponent << 4 | mantissa));
 }
 
+// The sample in the middle of the interval that the code stands for.
 constexpr std::int16_t mu_law_decode(std::uint8_t code) noexcept {
   const int bits = ~code & 0xff;
   const int magnitude = ((((bits & 15) << 3) + 132) << ((bits >> 4) & 7)) - 132;
   return static_cast<std::int16_t>((bits & 0x80) != 0 ? -magnitude : magnitude);
 }
 
+// The code of a sample; any sample has one.
 constexpr std::uint8_t a_law_encode(std::int16_t sample) noexcept {
   const int x = sample;
   const int magnitude = (x < 0 ? ~x : x) >> 4;
@@ -41,6 +44,7 @@ constexpr std::uint8_t a_law_encode(std::int16_t sample) noexcept {
   return static_cast<std::uint8_t>(((x < 0 ? 0 : 0x80) | code) ^ 0x55);
 }
 
+// The sample in the middle of the interval that the code stands for.
 constexpr std::int16_t a_law_decode(std::uint8_t code) noexcept {
   const int bits = code ^ 0x55;
   const int exponent = (bits >> 4) & 7;

@@ -13,6 +13,7 @@
 
 namespace serene {
 
+// The scale and its inverse, HTK's or Slaney's.
 double hz_to_mel(double hz, bool htk);
 double mel_to_hz(double mel, bool htk);
 
@@ -33,7 +34,7 @@ class MelFilters {
   // Throws Error when sizes or frequencies are out of range.
   explicit MelFilters(const MelConfig& config);
 
-  Index n_mels() const noexcept { return static_cast<Index>(first_.size()); }
+  Index n_mels() const noexcept { return static_cast<Index>(first_.size()); }  // filters
   Index bins() const noexcept { return bins_; }
   // power (bins) -> mel (n_mels). Four running sums per filter, added in fixed order.
   void apply(const S* power, S* mel) const noexcept;

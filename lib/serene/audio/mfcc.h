@@ -32,6 +32,7 @@ std::vector<double> dct2_matrix(Index rows, Index size, bool ortho = true);
 template <class S>
 class Cepstrum {
  public:
+  // lifter: L, 0: none; ortho: the orthonormal transform. Throws Error(usage) for values out of range.
   Cepstrum(Index n_mels, Index n_mfcc, double lifter = 0, bool ortho = true);
   Index n_mels() const noexcept { return n_mels_; }
   Index n_mfcc() const noexcept { return n_mfcc_; }

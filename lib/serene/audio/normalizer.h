@@ -12,7 +12,7 @@ namespace serene {
 struct Normalizer {
   std::vector<float> mean, scale;  // per channel; scale multiplies
 
-  Index dim() const { return static_cast<Index>(mean.size()); }
+  Index dim() const { return static_cast<Index>(mean.size()); }  // channels
   // values (frames, dim) in place; nothing happens when the normalizer is empty.
   void apply(float* values, Index frames) const noexcept;
   bool operator==(const Normalizer&) const = default;

@@ -10,7 +10,8 @@ namespace serene {
 
 enum class NotebookAugment { none, noise, stretch, pitch, stretch_and_pitch };
 
-// x + 0.035 u max(x) n, with one u ~ U(0, 1) per clip and n ~ N(0, 1) per sample.
+// x + 0.035 u max(x) n, with one u ~ U(0, 1) per clip and n ~ N(0, 1) per sample. All of them throw Error(input) for no
+// samples.
 std::vector<float> add_notebook_noise(std::span<const float> x, Random& random);
 // Played at 0.8 of its speed: 1.25 times as long.
 std::vector<float> notebook_stretch(std::span<const float> x);

@@ -14,11 +14,13 @@ namespace serene {
 
 template <class S>
 struct ShortVector {
-  typedef S Four __attribute__((vector_size(4 * sizeof(S))));
-  typedef S Eight __attribute__((vector_size(8 * sizeof(S))));
+  typedef S Four __attribute__((vector_size(4 * sizeof(S))));   // four of them
+  typedef S Eight __attribute__((vector_size(8 * sizeof(S))));  // eight
 };
+// Four numbers side by side.
 template <class S>
 using Four = typename ShortVector<S>::Four;
+// Eight numbers side by side.
 template <class S>
 using Eight = typename ShortVector<S>::Eight;
 template <class V, class S>
@@ -29,6 +31,7 @@ template <class V, class S>
 SERENE_ALWAYS_INLINE void load(V& v, const S* from) {
   std::memcpy(&v, from, sizeof v);
 }
+// Writes the numbers of v one behind the other; any alignment.
 template <class V, class S>
 SERENE_ALWAYS_INLINE void store(const V& v, S* to) {
   std::memcpy(to, &v, sizeof v);

@@ -5,12 +5,14 @@
 #pragma once
 
 #if (defined(__x86_64__) || defined(__i386__)) && defined(__GNUC__)
+// Whether there are two versions, and what marks the function of the wider one.
 #define SERENE_HAS_AVX2_VARIANT 1
 #define SERENE_TARGET_AVX2 __attribute__((target("avx2")))
 #else
 #define SERENE_HAS_AVX2_VARIANT 0
 #define SERENE_TARGET_AVX2
 #endif
+// Mark functions and lambdas that are part of a body.
 #define SERENE_ALWAYS_INLINE inline __attribute__((always_inline))
 #define SERENE_INLINE_LAMBDA __attribute__((always_inline))
 

@@ -51,6 +51,8 @@ std::vector<S> pad_signal(std::span<const S> y, Index amount, PadMode mode);
 // 1 + floor((length - frame_length) / hop); throws Error when the (padded) signal is shorter than a frame.
 Index frame_count(Index padded_length, Index frame_length, Index hop_length);
 
+// bins = n_fft / 2 + 1 numbers a frame. Throws Error(usage) for sizes out of range or an n_fft that is no power of
+// two, Error(input) for no samples, or too few for the padding or one frame.
 template <class S>
 Spectrum<S> stft(std::span<const S> y, const StftConfig& config);
 

@@ -18,11 +18,12 @@ struct SampleRange {
 };
 
 // The stretch from the first to the last loud frame; [0, 0) when there is none. ref: none means the loudest frame.
+// Throws Error as rms() does (descriptors.h).
 template <class S>
 SampleRange trim(std::span<const S> y, double top_db = 60, Index frame_length = 2048, Index hop_length = 512,
                  std::optional<double> ref = {});
 
-// The runs of loud frames.
+// The runs of loud frames. Throws Error as trim().
 template <class S>
 std::vector<SampleRange> split(std::span<const S> y, double top_db = 60, Index frame_length = 2048,
                                Index hop_length = 512, std::optional<double> ref = {});

@@ -29,6 +29,7 @@ struct VoiceActivityConfig {
 };
 
 VoiceActivityConfig voice_activity_from_json(JsonReader& reader);  // calls finish()
+// Every key with its value: what voice_activity_from_json reads.
 Json to_json(const VoiceActivityConfig& config);
 
 // Belongs to one thread at a time. Nothing allocates after construction.

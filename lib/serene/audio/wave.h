@@ -21,19 +21,21 @@ struct Wave {
   int channels = 0;
   int rate_hz = 0;
 
+  // Samples of one channel.
   Index frames() const { return channels > 0 ? static_cast<Index>(samples.size()) / channels : 0; }
 };
 
 // Reads a file piece by piece, so that long recordings need little memory.
 class WaveReader {
  public:
+  // Opens the file and reads its header. Throws Error(input) or Error(not_found) that names the file.
   explicit WaveReader(const std::string& path);
   ~WaveReader();
   WaveReader(WaveReader&&) noexcept;
   WaveReader& operator=(WaveReader&&) noexcept;
 
-  int rate_hz() const noexcept;
-  int channels() const noexcept;
+  int rate_hz() const noexcept;   // samples a second
+  int channels() const noexcept;  // side by side in a frame
   // All frames of the file where its length is certain before reading (plain 16-bit WAV), else 0.
   Index known_frames() const noexcept;
   // Fills at most interleaved.size() / channels() frames; returns how many, 0 at the end. Throws Error on a broken

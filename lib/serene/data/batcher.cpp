@@ -250,24 +250,31 @@ Shape Batcher::shape(Index batch) const noexcept {
   return {static_cast<Index>(items.size()), time, dataset_->dim()};
 }
 
+void Batcher::describe(Index batch, Index* lengths, int* labels) const noexcept {
+  for (const Item& item : batch_items(batch)) {
+    *lengths++ = used_frames(item);
+    *labels++ = dataset_->label(item.clip);
+  }
+}
+
+template <class S>
+void Batcher::fill_sample(Index batch, Index b, const Shape& shape, S* out) const noexcept {
+  const Item item = batch_items(batch)[static_cast<std::size_t>(b)];
+  write(item, out);
+  std::fill(out + used_frames(item) * shape.channels, out + shape.time * shape.channels, S(0));
+}
+
 template <class S>
 Shape Batcher::fill(Index batch, const BatchBuffers<S>& out) const noexcept {
   const Shape s = shape(batch);
-  const auto items = batch_items(batch);
-  for (Index b = 0; b < s.batch; ++b) {
-    const Item item = items[static_cast<std::size_t>(b)];
-    const std::size_t clip = item.clip;
-    const Index length = used_frames(item);
-    S* const place = out.data + b * s.time * s.channels;
-    write(item, place);
-    std::fill(place + length * s.channels, place + s.time * s.channels, S(0));
-    out.lengths[b] = length;
-    out.labels[b] = dataset_->label(clip);
-    if (out.clips != nullptr) out.clips[b] = clip;
-  }
+  describe(batch, out.lengths, out.labels);
+  for (Index b = 0; b < s.batch; ++b) fill_sample(batch, b, s, out.data + b * s.time * s.channels);
+  if (out.clips != nullptr) std::copy_n(batch_clips(batch).begin(), s.batch, out.clips);
   return s;
 }
 
+template void Batcher::fill_sample(Index, Index, const Shape&, float*) const noexcept;
+template void Batcher::fill_sample(Index, Index, const Shape&, double*) const noexcept;
 template Shape Batcher::fill(Index, const BatchBuffers<float>&) const noexcept;
 template Shape Batcher::fill(Index, const BatchBuffers<double>&) const noexcept;
 

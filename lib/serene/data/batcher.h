@@ -57,7 +57,7 @@ class Batcher {
   Batcher(const Dataset& dataset, std::span<const std::size_t> clips, const BatcherConfig& config);
 
   const BatcherConfig& config() const noexcept { return config_; }
-  Index batches() const noexcept;
+  Index batches() const noexcept;                               // of an epoch
   std::size_t clips() const noexcept { return items_.size(); }  // of an epoch
   // The largest time any batch of any epoch can have: plan memory for (batch_size, max_time(), dim).
   Index max_time() const noexcept { return max_time_; }
@@ -77,6 +77,11 @@ class Batcher {
   // Writes one batch and returns its shape. Frames beyond a clip's length are zero. Does not allocate.
   template <class S>
   Shape fill(Index batch, const BatchBuffers<S>& out) const noexcept;
+  // What fill() does, in two parts, so that several threads can fill one batch: lengths and labels of all samples, and
+  // the frames of sample b (shape.time * dim values) for shape == shape(batch).
+  void describe(Index batch, Index* lengths, int* labels) const noexcept;
+  template <class S>
+  void fill_sample(Index batch, Index b, const Shape& shape, S* out) const noexcept;
 
  private:
   // A clip and the permutation of its group that it stands in, counted within the epoch: a clip that comes twice has

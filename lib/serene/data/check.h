@@ -55,6 +55,7 @@ struct DataReport {
 // wrong with the data. The report does not depend on the number of threads.
 DataReport check_corpus(const Manifest& manifest, ThreadPool& pool, const DataProgress& progress = {});
 
+// The whole report, as `serene data check --json` prints it.
 Json to_json(const DataReport& report);
 // For a terminal; long lists are cut after max_rows.
 std::string to_table(const DataReport& report, std::size_t max_rows = 20);

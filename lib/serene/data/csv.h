@@ -9,6 +9,7 @@
 
 namespace serene {
 
+// Longer lines and tables are refused.
 inline constexpr std::size_t max_line_bytes = std::size_t{1} << 20;
 inline constexpr std::size_t max_table_rows = 1'000'000;
 

@@ -22,6 +22,7 @@ enum class Standardise {
 };
 
 Standardise standardise_from_name(const std::string& name);  // throws Error listing the names
+// As in a checkpoint.
 std::string to_string(Standardise how);
 
 // Refers to the FeatureSet, which must outlive it and not change. Thread-safe to read.
@@ -34,11 +35,11 @@ class Dataset {
   Dataset(const FeatureSet& features, Normalizer normalizer);
 
   const FeatureSet& features() const noexcept { return *features_; }
-  Index dim() const noexcept { return features_->dim; }
-  std::size_t size() const noexcept { return features_->clips.size(); }
-  Index frames(std::size_t clip) const { return features_->clips[clip].frames; }
-  const std::vector<std::string>& label_names() const noexcept { return features_->manifest.labels; }
-  int label(std::size_t clip) const { return labels_[clip]; }
+  Index dim() const noexcept { return features_->dim; }                           // features per frame
+  std::size_t size() const noexcept { return features_->clips.size(); }           // clips
+  Index frames(std::size_t clip) const { return features_->clips[clip].frames; }  // of a clip
+  const std::vector<std::string>& label_names() const noexcept { return features_->manifest.labels; }  // by class
+  int label(std::size_t clip) const { return labels_[clip]; }  // class of a clip
   const std::vector<int>& labels() const noexcept { return labels_; }
 
   // The normaliser of the training part: what a checkpoint carries. Identity for `none`.

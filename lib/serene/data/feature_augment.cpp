@@ -94,7 +94,11 @@ void check(const FeatureAugmentConfig& c, const FeatureConfig& features) {
   check(c.wave, features);
   if (!c.active()) return;
   const bool mfcc = features.layout == FeatureLayout::mfcc, logmel = features.layout == FeatureLayout::logmel;
-  if (!mfcc && !logmel) refuse("", "the kaggle layouts have no frames to augment", "features.layout mfcc or logmel");
+  const bool outside = features.layout == FeatureLayout::outside;
+  if (outside && c.gain_db > 0)
+    refuse(".gain_db", "needs features that serene knows", "features.layout mfcc or logmel");
+  if (!mfcc && !logmel && !outside)
+    refuse("", "the kaggle layouts have no frames to augment", "features.layout mfcc or logmel");
   if (features.deltas != 0) refuse("", "derivatives cannot be augmented", "features.deltas 0");
   if (logmel) return;
   const std::pair<const char*, double> bands_only[] = {{".mel_shift", c.mel_shift},
@@ -145,7 +149,7 @@ FeatureAugment::Draw FeatureAugment::draw(std::uint64_t seed, std::uint64_t epoc
 
 Index FeatureAugment::frames(Index clip_frames, const Draw& draw) noexcept {
   if (!draw.applied) return clip_frames;
-  return std::max<Index>(1, static_cast<Index>(std::llround(static_cast<double>(clip_frames) / draw.tempo)));
+  return warped_frames(clip_frames, draw.tempo);
 }
 
 Index FeatureAugment::most_frames(Index clip_frames) const noexcept {
@@ -160,7 +164,7 @@ void FeatureAugment::render(const FeatureMatrix& clip, const Normalizer& normali
                             Index count, S* out) const noexcept {
   Draw draw = given;
   if (!draw.applied) draw.tempo = 1, draw.shift = 0;
-  stretch(clip, draw, first, count, out);
+  warp_rows(clip, frames(clip.frames, draw), draw.shift, first, count, out);
   if (draw.applied) add_level(draw, count, out);
   if (draw.applied && draw.noisy) add_noise(draw, count, out);
   const float* const mean = normalizer.mean.data();
@@ -170,33 +174,6 @@ void FeatureAugment::render(const FeatureMatrix& clip, const Normalizer& normali
     for (Index c = 0; c < dim_; ++c) row[c] = (row[c] - static_cast<S>(mean[c])) * static_cast<S>(scale[c]);
   }
   if (draw.applied) mask(draw, count, out);
-}
-
-// Linear between the two nearest frames and the two nearest bands; first and last frame stay first and last.
-template <class S>
-void FeatureAugment::stretch(const FeatureMatrix& clip, const Draw& draw, Index first, Index count,
-                             S* out) const noexcept {
-  std::array<S, kMostChannels> mixed;
-  const Index longest = frames(clip.frames, draw);
-  const double step = longest > 1 ? static_cast<double>(clip.frames - 1) / static_cast<double>(longest - 1) : 0;
-  const auto below = static_cast<Index>(std::floor(-draw.shift));
-  const S between = static_cast<S>(-draw.shift - std::floor(-draw.shift));
-  for (Index t = 0; t < count; ++t, out += dim_) {
-    const double place = static_cast<double>(first + t) * step;
-    const Index left = std::min(static_cast<Index>(place), clip.frames - 1);
-    const float* const a = clip.row(left);
-    const float* const b = clip.row(std::min(left + 1, clip.frames - 1));
-    const S part = static_cast<S>(place - static_cast<double>(left));
-    S* const row = draw.shift == 0 ? out : mixed.data();
-    for (Index c = 0; c < dim_; ++c)
-      row[c] = static_cast<S>(a[c]) + part * (static_cast<S>(b[c]) - static_cast<S>(a[c]));
-    if (draw.shift == 0) continue;
-    for (Index c = 0; c < dim_; ++c) {
-      const S low = row[std::clamp<Index>(c + below, 0, dim_ - 1)];
-      const S high = row[std::clamp<Index>(c + below + 1, 0, dim_ - 1)];
-      out[c] = low + between * (high - low);
-    }
-  }
 }
 
 // Level, tilt and line are added decibels; nothing falls below the floor of the features.

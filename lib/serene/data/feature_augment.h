@@ -12,6 +12,7 @@
 
 #include "serene/audio/feature_config.h"
 #include "serene/audio/features.h"
+#include "serene/audio/frame_warp.h"
 #include "serene/audio/normalizer.h"
 #include "serene/core/json.h"
 #include "serene/core/random.h"
@@ -57,7 +58,7 @@ class FeatureAugment {
   // dim: channels of a frame. Throws as check() does, and when dim is more than 1024.
   FeatureAugment(const FeatureAugmentConfig& config, const FeatureConfig& features, Index dim);
 
-  bool active() const noexcept { return config_.active(); }
+  bool active() const noexcept { return config_.active(); }  // whether anything changes at all
 
   // What happens to one clip in one epoch.
   struct Draw {
@@ -80,10 +81,8 @@ class FeatureAugment {
               S* out) const noexcept;
 
  private:
-  static constexpr Index kMostChannels = 1024;
+  static constexpr Index kMostChannels = most_warped_channels;
 
-  template <class S>
-  void stretch(const FeatureMatrix& clip, const Draw& draw, Index first, Index count, S* out) const noexcept;
   template <class S>
   void add_level(const Draw& draw, Index count, S* out) const noexcept;
   template <class S>

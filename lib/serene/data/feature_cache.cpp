@@ -206,6 +206,7 @@ std::string default_cache_dir() {
 FeatureSet load_features(const Manifest& manifest, const FeatureConfig& config, const std::string& cache_dir,
                          ThreadPool& pool, const DataProgress& progress) {
   check(config);
+  check_computable(config);
   std::string folder = cache_dir.empty() ? default_cache_dir() : cache_dir == "off" ? "" : cache_dir;
   const EntryStore store(folder, config);
   if (!folder.empty()) {

@@ -22,6 +22,7 @@ namespace serene {
 // Features of one clip, (frames, dim), not normalised.
 struct ClipFeatures : FeatureMatrix {
   ClipFeatures() = default;
+  // Takes the values over.
   ClipFeatures(FeatureMatrix matrix) : FeatureMatrix(std::move(matrix)) {}
   // dim follows from the number of values.
   ClipFeatures(Index frame_count, std::vector<float> frame_values) {
@@ -36,13 +37,13 @@ struct FeatureSet {
   FeatureConfig config;
   Index dim = 0;                    // values per frame
   std::vector<ClipFeatures> clips;  // beside manifest.clips
-  std::vector<std::string>
-      audio_hashes;  // hex SHA-256 of the decoded samples, beside manifest.clips: equal for equal audio
+  // Hex SHA-256 of the decoded samples, beside manifest.clips: equal for equal audio.
+  std::vector<std::string> audio_hashes;
   std::size_t extracted = 0, from_cache = 0, damaged = 0;  // damaged: cache entries that had to be rebuilt
   std::string cache_dir = "off";                           // where the features are kept, "off": nowhere
 
-  Index longest() const noexcept;
-  std::size_t bytes() const noexcept;
+  Index longest() const noexcept;      // frames of the longest clip
+  std::size_t bytes() const noexcept;  // of all values in memory
 };
 
 // cache_dir: "" is default_cache_dir(); "off" keeps nothing on disk. A cache that cannot be written is not an error:

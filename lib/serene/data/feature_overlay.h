@@ -19,12 +19,14 @@ class FeatureOverlay {
   const FeatureMatrix* find(std::size_t clip) const noexcept {
     return clip < clips_.size() && clips_[clip].frames > 0 ? &clips_[clip] : nullptr;
   }
+  // That the clip may come to; 0: it does not change.
   Index most_frames(std::size_t clip) const noexcept { return clip < most_.size() ? most_[clip] : 0; }
 
+  // Back to the recordings as they are.
   void clear() noexcept {
     for (FeatureMatrix& clip : clips_) clip = {};
   }
-  FeatureMatrix& at(std::size_t clip) noexcept { return clips_[clip]; }
+  FeatureMatrix& at(std::size_t clip) noexcept { return clips_[clip]; }  // different clips by different threads
 
  private:
   std::vector<Index> most_;

@@ -190,30 +190,25 @@ class LabelChooser {
   const std::vector<std::string>& accepted_;
 };
 
-Clip clip_from_row(const Row& row, const std::string& where, const fs::path& folder, const LabelChooser& chooser) {
+// The clip of a row, its label as it is written.
+Clip clip_from_row(const Row& row, const std::string& where, const fs::path& folder) {
   const std::string& written = row.fields[f_path];
   if (written.empty()) throw Error(ErrorCode::input, where, "no path").expected("a field path, wav, file or audio");
   if (written.size() > 4096) throw Error(ErrorCode::input, where, "path is longer than 4096 bytes");
   if (row.fields[f_label].empty())
     throw Error(ErrorCode::input, where, "no label").expected("a field label, emotion or emo");
-  const auto label = chooser.choose(row.fields[f_label]);
-  if (!label) {
-    throw Error(ErrorCode::input, where, "unknown label '" + printable(row.fields[f_label]) + "'")
-        .expected(chooser.list());
-  }
   Clip clip;
   clip.path = resolve(folder, written);
   clip.id = row.fields[f_id];
-  clip.label = *label;
+  clip.label = row.fields[f_label];
   clip.corpus = row.fields[f_corpus];
   clip.speaker = row.fields[f_speaker];
-  clip.sex = sex_word(row.fields[f_sex]);
+  clip.sex = row.fields[f_sex];
   clip.statement = row.fields[f_statement];
   clip.intensity = row.fields[f_intensity];
   clip.repetition = row.fields[f_repetition];
   clip.language = row.fields[f_language];
   clip.votes = row.votes;
-  fill_from_name(clip);
   return clip;
 }
 
@@ -270,30 +265,50 @@ Manifest read_manifest(const std::string& path, const std::vector<std::string>& 
   const std::vector<Row> rows = csv ? rows_from_csv(text, path) : rows_from_jsonl(text, path);
   if (rows.empty()) throw Error(ErrorCode::input, path, "the manifest holds no clip");
 
-  Manifest manifest;
-  manifest.name = file.stem().string();
   const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  manifest.root = folder.string();
-  const LabelChooser chooser(labels);
-  std::unordered_map<std::string, std::size_t> line_of_id;
-  std::set<std::string> found;
-  for (const Row& row : rows) {
-    const std::string where = path + ":" + std::to_string(row.line);
-    Clip clip = clip_from_row(row, where, folder, chooser);
+  const auto place = [&](std::size_t i) { return path + ":" + std::to_string(rows[i].line); };
+  std::unordered_set<std::string> ids;
+  std::vector<Clip> clips;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Clip clip = clip_from_row(rows[i], place(i), folder);
     if (clip.id.empty()) {
       clip.id = fs::path(clip.path).stem().string();
-      if (line_of_id.count(clip.id) != 0) clip.id = row.fields[f_path];
+      if (ids.count(clip.id) != 0) clip.id = rows[i].fields[f_path];
     }
-    const auto [place, fresh] = line_of_id.emplace(clip.id, row.line);
+    ids.insert(clip.id);
+    clips.push_back(std::move(clip));
+  }
+  Manifest manifest = manifest_of_clips(file.stem().string(), std::move(clips), labels, place);
+  manifest.root = folder.string();
+  return manifest;
+}
+
+Manifest manifest_of_clips(const std::string& name, std::vector<Clip> clips, const std::vector<std::string>& labels,
+                           const std::function<std::string(std::size_t)>& place) {
+  Manifest manifest;
+  manifest.name = name;
+  const LabelChooser chooser(labels);
+  std::unordered_map<std::string, std::size_t> place_of_id;
+  std::set<std::string> found;
+  for (std::size_t i = 0; i < clips.size(); ++i) {
+    Clip& clip = clips[i];
+    const auto label = chooser.choose(clip.label);
+    if (!label) {
+      throw Error(ErrorCode::input, place(i), "unknown label '" + printable(clip.label) + "'").expected(chooser.list());
+    }
+    const auto [first, fresh] = place_of_id.emplace(clip.id, i);
     if (!fresh) {
-      throw Error(ErrorCode::input, where, "id '" + printable(clip.id) + "' stands twice")
-          .hint("first in line " + std::to_string(place->second));
+      throw Error(ErrorCode::input, place(i), "id '" + printable(clip.id) + "' stands twice")
+          .hint("first in " + place(first->second));
     }
-    if (clip.corpus.empty()) clip.corpus = manifest.name;
+    clip.label = *label;
+    clip.sex = sex_word(clip.sex);
+    fill_from_name(clip);
+    if (clip.corpus.empty()) clip.corpus = name;
     found.insert(clip.label);
-    manifest.clips.push_back(std::move(clip));
   }
   manifest.labels = labels.empty() ? ordered_labels(found) : labels;
+  manifest.clips = std::move(clips);
   return manifest;
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -49,6 +50,11 @@ std::string canonical_label(std::string_view text);
 // check_corpus, load_features).
 Manifest read_manifest(const std::string& path, const std::vector<std::string>& labels = {});
 
+// A manifest of clips whose labels, sexes and corpora are still as somebody wrote them, by the rules of read_manifest.
+// place(i): where clip i was found, for errors. Throws Error for an unknown label and a repeated id.
+Manifest manifest_of_clips(const std::string& name, std::vector<Clip> clips, const std::vector<std::string>& labels,
+                           const std::function<std::string(std::size_t)>& place);
+
 // Writes JSONL in our own form, atomically; paths become relative to its folder where they lie below it, absolute
 // otherwise.
 void write_manifest(const Manifest& manifest, const std::string& path);
@@ -67,6 +73,7 @@ std::vector<std::size_t> label_counts(const Manifest& manifest);
 // Distinct speakers in sorted order.
 std::vector<std::string> speakers_of(const Manifest& manifest);
 
+// One line of a manifest.
 Json clip_to_json(const Clip& clip);
 
 }  // namespace serene

@@ -48,6 +48,7 @@ struct SplitOptions {
   std::string train_corpus, test_corpus;
 };
 
+// All protocols that a config may name.
 const std::vector<std::string>& protocol_names();
 
 // Whether the protocol promises that no speaker stands in two parts (all but random10 and kaggle-leaky).

@@ -143,6 +143,8 @@ TestCondition parse_condition(const std::string& text) {
 std::vector<std::string> describe(const TestCondition& condition) { return describe(condition.draw); }
 
 void check(const TestCondition& condition, const FeatureConfig& features) {
+  if (features.layout == FeatureLayout::outside)
+    throw wrong(condition.name, "changes recordings, and the features come from outside");
   const WaveDraw& d = condition.draw;
   if (d.telephone && features.rate_hz < kLineRate_hz) {
     throw wrong(condition.name, "the features' rate is below the line's")
@@ -219,7 +221,8 @@ FeatureSet ChangedClips::features(const TestCondition& condition, ThreadPool& po
       if (extractor == nullptr) extractor = std::make_unique<FeatureExtractor>(store_.features);
       set.clips[i] = extractor->extract(wave(i, condition));
       const auto& values = set.clips[i].values;
-      if (set.clips[i].frames < 1 || !std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }))
+      if (set.clips[i].frames < 1 ||
+          !std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); }))
         throw Error(ErrorCode::input, "", "gives no features");
     });
   });

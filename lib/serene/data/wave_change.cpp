@@ -145,6 +145,10 @@ Json to_json(const WaveAugmentConfig& c) {
 }
 
 void check(const WaveAugmentConfig& c, const FeatureConfig& features) {
+  if (c.active() && features.layout == FeatureLayout::outside) {
+    throw Error(ErrorCode::usage, "data.augment.wave", "changes recordings, and the features come from outside")
+        .hint("leave the section out");
+  }
   if (!c.active() || c.telephone_probability <= 0 || features.rate_hz >= kLineRate_hz) return;
   throw Error(ErrorCode::usage, "data.augment.wave.telephone_probability", "the features' rate is below the line's")
       .expected("features.rate_hz of at least 8000")

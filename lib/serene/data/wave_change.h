@@ -60,11 +60,13 @@ struct WaveDraw {
   bool narrow_band = true;  // the telephone line keeps 300 to 3400 Hz alone
   double band_rate_hz = 0;  // sampled at this rate and back, before the line, where that is less; 0: not
 
+  // Whether the recording differs from the one on disk.
   bool changes() const noexcept {
     return pitch || reverberation || noise || telephone || gain_db != 0 || band_rate_hz > 0;
   }
 };
 
+// What one clip goes through in one epoch: a function of its arguments alone. Thread-safe.
 WaveDraw draw_wave(const WaveAugmentConfig& config, std::uint64_t seed, std::uint64_t epoch, std::size_t clip) noexcept;
 
 // The changed recording: as many samples, all finite when they were. voices: recordings of other people for babble,
@@ -73,6 +75,7 @@ WaveDraw draw_wave(const WaveAugmentConfig& config, std::uint64_t seed, std::uin
 std::vector<float> change_wave(std::span<const float> samples, int rate_hz, const WaveDraw& draw,
                                const std::vector<std::vector<float>>& voices = {});
 
+// As in a config.
 std::string to_string(NoiseKind kind);
 // In words, one phrase a change: "pitch +1.4 semitones".
 std::vector<std::string> describe(const WaveDraw& draw);

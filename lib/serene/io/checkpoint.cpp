@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "serene/audio/frame_warp.h"
 #include "serene/io/checkpoint_parts.h"
 #include "serene/nn/executor.h"
 #include "serene/nn/model_builder.h"
@@ -23,17 +24,20 @@ class Classifier {
       : checkpoint_(c), executor_(inference.weights(), options_for(c, frames), pool_) {}
 
   std::vector<double> answer(Index frames, std::span<const float> features) {
-    const ClipCut cut = checkpoint_.cut();
-    const Index channels = checkpoint_.input_channels, length = cut.length(frames), windows = cut.count(frames);
     std::vector<double> sums(checkpoint_.labels.size());
-    for (Index i = 0; i < windows; ++i) {
-      const Index first = cut.first(frames, i) * channels;
-      const auto logits = forward(
-          length, features.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(length * channels)));
-      for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += static_cast<double>(logits.data[k]);
+    Index heard = 0;
+    for (const ClipView& view : checkpoint_.views.list()) {
+      if (view.plain()) {
+        heard += add_windows(frames, features, sums);
+        continue;
+      }
+      FeatureMatrix clip(frames, checkpoint_.input_channels);
+      clip.values.assign(features.begin(), features.end());
+      const FeatureMatrix changed = warp(clip, view.tempo, view.mel_shift);
+      heard += add_windows(changed.frames, changed.values, sums);
     }
     std::vector<float> logits;
-    for (const double sum : sums) logits.push_back(static_cast<float>(sum / static_cast<double>(windows)));
+    for (const double sum : sums) logits.push_back(static_cast<float>(sum / static_cast<double>(heard)));
     auto p = probabilities_of(logits, checkpoint_.temperature);
     if (!std::all_of(p.begin(), p.end(), [](double v) { return std::isfinite(v); })) {
       throw Error(ErrorCode::input, "", "the model's answer is not a number")
@@ -43,6 +47,19 @@ class Classifier {
   }
 
  private:
+  // Adds the logits of every window to sums; returns how many there are.
+  Index add_windows(Index frames, std::span<const float> features, std::span<double> sums) {
+    const ClipCut cut = checkpoint_.cut();
+    const Index channels = checkpoint_.input_channels, length = cut.length(frames), windows = cut.count(frames);
+    for (Index i = 0; i < windows; ++i) {
+      const Index first = cut.first(frames, i) * channels;
+      const auto logits = forward(
+          length, features.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(length * channels)));
+      for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += static_cast<double>(logits.data[k]);
+    }
+    return windows;
+  }
+
   SeqView<const float> forward(Index frames, std::span<const float> features) {
     input_.assign(features.begin(), features.end());
     if (!checkpoint_.normalizer.mean.empty()) checkpoint_.normalizer.apply(input_.data(), frames);
@@ -51,7 +68,7 @@ class Classifier {
 
   static ExecutorOptions options_for(const Checkpoint& c, Index frames) {
     ExecutorOptions options;
-    options.max_time = c.cut().length(frames);
+    options.max_time = c.cut().length(warped_frames(frames, std::min(1.0, c.views.slowest())));
     options.max_bytes = kMaxPassBytes;
     return options;
   }

@@ -15,6 +15,7 @@
 
 #include "serene/audio/normalizer.h"
 #include "serene/core/json.h"
+#include "serene/io/clip_views.h"
 #include "serene/io/clip_windows.h"
 #include "serene/nn/inference_model.h"
 #include "serene/nn/model.h"
@@ -36,6 +37,7 @@ struct Checkpoint {
   Normalizer normalizer;
   Index max_frames = 0;                      // longer clips are cut to windows of so many frames; 0: never
   LongClips long_clips = LongClips::middle;  // which windows
+  ClipViews views;                           // how often a clip is heard; live calls hear it once
   double temperature = 1;                    // probabilities = softmax(logits / temperature)
   double uncertain_below = 0;  // an answer whose best probability is less is better called uncertain; 0: none is
   bool per_speaker = false;    // trained on features standardised per speaker; the normaliser is that of all of them
@@ -47,7 +49,7 @@ struct Checkpoint {
   std::map<std::string, std::vector<float>> state;
   Json state_json;
 
-  ClipCut cut() const noexcept { return {max_frames, long_clips}; }
+  ClipCut cut() const noexcept { return {max_frames, long_clips}; }  // how clips longer than max_frames are taken
 };
 
 struct CheckpointOptions {
@@ -69,7 +71,7 @@ std::vector<double> probabilities_of(std::span<const float> logits, double tempe
 void probabilities_of(std::span<const float> logits, double temperature, std::span<double> out) noexcept;
 
 // Probabilities of one clip: (frames, F) features, not normalised. `inference` is made of the checkpoint's model and
-// weights; of the checkpoint, labels, normaliser, max_frames, long_clips and temperature are read. Deterministic; for
+// weights; of the checkpoint, labels, normaliser, max_frames, long_clips, views and temperature are read. Deterministic; for
 // many clips use an Executor. Thread-safe. Throws Error when the size is wrong, a pass would take more than 4 GiB, or
 // the answer is not finite.
 std::vector<double> classify(const Checkpoint& checkpoint, const InferenceModel<float>& inference, Index frames,

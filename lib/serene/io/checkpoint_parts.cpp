@@ -71,6 +71,7 @@ Json head_of(const Checkpoint& c) {
             {"max_frames", c.max_frames},
             {"temperature", c.temperature}};
   if (c.long_clips != LongClips::middle) head["windows"] = to_string(c.long_clips);
+  if (!c.views.plain()) head["views"] = to_json(c.views);
   if (c.uncertain_below > 0) head["uncertain_below"] = c.uncertain_below;
   if (c.per_speaker) head["standardised"] = "speaker";
   return head;
@@ -160,6 +161,7 @@ void read_graph(const SafeTensors& file, const std::string& prefix, Checkpoint& 
   c.max_frames = r.integer_in("max_frames", 0, Index{1} << 40, 0);
   c.temperature = r.number_in("temperature", 1e-3, 1e3, 1.0);
   c.long_clips = r.choice("windows", {"middle", "vote"}, "middle") == "vote" ? LongClips::vote : LongClips::middle;
+  if (r.has("views")) c.views = clip_views_from_json(r.object("views"));
   c.uncertain_below = r.number_in("uncertain_below", 0, 1, 0);
   c.per_speaker = r.choice("standardised", {"channel", "speaker"}, "channel") == "speaker";
   r.finish();

@@ -14,6 +14,7 @@
 
 namespace serene {
 
+// Values of the metadata key "format".
 inline constexpr const char* checkpoint_format = "serene-checkpoint-1";
 inline constexpr const char* ensemble_format = "serene-ensemble-1";
 
@@ -32,6 +33,7 @@ class CheckpointWriter {
   // `path` when the weights are not those of the model.
   void add(const std::string& path, const std::string& prefix, const Checkpoint& checkpoint);
 
+  // Whole or not at all (io/atomic_file.h). Throws Error(input) when it cannot be written.
   void write(const std::string& path);
 
  private:

@@ -19,6 +19,7 @@ namespace serene {
 
 enum class LongClips { middle, vote };
 
+// As in a config.
 inline const char* to_string(LongClips how) noexcept { return how == LongClips::vote ? "vote" : "middle"; }
 
 // All functions take the frames of the clip, at least 1. A value; thread-safe.
@@ -27,8 +28,9 @@ struct ClipCut {
   LongClips long_clips = LongClips::middle;
 
   ClipCut() = default;
-  ClipCut(Index most, LongClips how = LongClips::middle) : max_frames(most), long_clips(how) {}
+  ClipCut(Index most, LongClips how = LongClips::middle) : max_frames(most), long_clips(how) {}  // 0: whole
 
+  // Whether a clip is too long.
   bool cuts(Index frames) const noexcept { return max_frames > 0 && frames > max_frames; }
   // Frames of every window of the clip.
   Index length(Index frames) const noexcept { return cuts(frames) ? max_frames : frames; }

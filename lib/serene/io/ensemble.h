@@ -30,10 +30,10 @@ struct Ensemble {
   double uncertain_below = 0;       // as in Checkpoint
   std::map<std::string, std::string> notes;
 
-  bool single() const noexcept { return members.size() == 1; }
+  bool single() const noexcept { return members.size() == 1; }  // a checkpoint, no mixture
 };
 
-inline constexpr std::size_t most_members = 64;
+inline constexpr std::size_t most_members = 64;  // of an ensemble
 
 // A checkpoint as an ensemble of one, with its labels, threshold and notes; the answers are the checkpoint's, bit for
 // bit.

@@ -10,6 +10,7 @@
 
 namespace serene {
 
+// Larger files are refused unless a caller says otherwise.
 inline constexpr std::size_t default_max_file_bytes = std::size_t{1} << 30;
 inline constexpr std::size_t default_max_text_bytes = std::size_t{64} << 20;
 

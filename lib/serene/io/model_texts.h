@@ -18,6 +18,7 @@
 
 namespace serene {
 
+// Thread-safe.
 std::map<std::string, std::string> model_texts(const Ensemble& ensemble);
 
 }  // namespace serene

@@ -44,7 +44,7 @@ class OnnxGraph {
               const std::vector<std::string>& names);
   void metadata(const std::string& key, const std::string& text) { metadata_[key] = text; }
 
-  std::size_t node_count() const noexcept { return nodes_; }
+  std::size_t node_count() const noexcept { return nodes_; }  // so far
 
   // The whole file. Throws Error(usage) when it exceeds the 2 GiB of a protocol buffer.
   std::string file(const std::string& graph_name) const;

@@ -17,9 +17,10 @@ struct OnnxValue {
   Index channels = 0;
   std::string axes = "btc";
 
-  Index axis(char which) const { return static_cast<Index>(axes.find(which)); }
+  Index axis(char which) const { return static_cast<Index>(axes.find(which)); }  // place of an axis; -1: none
 };
 
+// The value with its axes in another order; the same value where nothing changes.
 OnnxValue in_axes(OnnxGraph& g, const OnnxValue& x, const std::string& axes);
 
 // x (b,t,c) W + bias, with W (c, units) row-major; bias may be nullptr.

@@ -26,6 +26,7 @@ void append_little_endian(std::string& to, T value) {
 
 class ProtobufMessage {
  public:
+  // Appends one field of its wire type: varint, 64-bit, 32-bit, bytes, message.
   void number(int field, std::int64_t value) {
     key(field, 0);
     varint(static_cast<std::uint64_t>(value));

@@ -37,8 +37,8 @@ struct TensorInfo {
   std::size_t begin = 0;     // bytes within the data
   std::size_t end = 0;
 
-  Index size()
-      const {  // number of values; no overflow in a validated file, where only a 0 can stand beside huge numbers
+  // Number of values; no overflow in a validated file, where only a 0 can stand beside huge numbers.
+  Index size() const {
     Index n = 1;
     for (const Index d : shape) {
       if (d == 0) return 0;
@@ -60,9 +60,9 @@ class SafeTensors {
   // Value of a metadata key; Error(input) when it is missing.
   const std::string& metadata(const std::string& key) const;
 
-  std::vector<std::string> names() const;  // sorted
-  bool has(const std::string& name) const { return tensors_.count(name) != 0; }
-  const TensorInfo& info(const std::string& name) const;  // TensorNotFound
+  std::vector<std::string> names() const;                                        // sorted
+  bool has(const std::string& name) const { return tensors_.count(name) != 0; }  // a tensor of this name
+  const TensorInfo& info(const std::string& name) const;                         // TensorNotFound
 
   // Values of an F64, F32, F16 or BF16 tensor, row-major, S = float or double. Exact but for F64 read as float, which
   // is rounded once; a value beyond the range of float is NonFinite unless allowed.
@@ -108,7 +108,7 @@ class SafeTensorsWriter {
   // Sets a text; a later value replaces an earlier one.
   void metadata(const std::string& key, const std::string& value);
 
-  std::vector<std::byte> bytes() const;
+  std::vector<std::byte> bytes() const;       // the whole file
   void write(const std::string& path) const;  // crash-safe, see atomic_file.h
 
  private:

@@ -17,6 +17,7 @@
 
 namespace serene {
 
+// CRC-32C (Castagnoli), as RFC 3720 has it.
 std::uint32_t crc32c(std::string_view bytes) noexcept;
 
 struct Scalar {
