@@ -4,17 +4,14 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <filesystem>
 
 #include "command.h"
 #include "serene/core/json.h"
 #include "serene/core/thread_pool.h"
+#include "shipped_files.h"
 
 namespace serene::cli {
 namespace {
-
-namespace fs = std::filesystem;
 
 void describe(Arguments& args) {
   const auto text = [](const char* shown) { return cxxopts::value<std::string>()->default_value(shown); };
@@ -144,22 +141,8 @@ std::optional<TelephoneConfig> telephone_of(const Arguments& args, const CallOpt
   return t;
 }
 
-std::string listed(const std::vector<std::string>& places) {
-  std::string text;
-  for (const std::string& p : places) text += (text.empty() ? "" : ", ") + printable(p, 300);
-  return text;
-}
-
 std::string model_of(const Arguments& args) {
-  if (args.has("model")) return model_file(args.get<std::string>("model"));
-  const char* named = std::getenv("SERENE_MODEL");
-  if (named != nullptr && *named != '\0') return model_file(named);
-  std::vector<std::string> places;
-  const std::string shipped = shipped_file("configs/pretrained/default.safetensors", &places);
-  if (!shipped.empty()) return shipped;
-  throw Error(ErrorCode::not_found, "--model", "no model is given and none is found")
-      .expected("$SERENE_MODEL, " + listed(places))
-      .hint("train one with serene train configs/call_model.json");
+  return args.has("model") ? model_file(args.get<std::string>("model")) : default_model("--model");
 }
 
 void choose_recognition(const Arguments& args, CallOptions& o) {
@@ -216,24 +199,6 @@ void choose_records(const Arguments& args, CallOptions& o) {
 }
 
 }  // namespace
-
-std::string shipped_file(const std::string& name, std::vector<std::string>* places) {
-  std::vector<fs::path> folders{""};
-  std::error_code unseen;
-  const fs::path program = fs::read_symlink("/proc/self/exe", unseen);
-  if (!unseen && program.has_parent_path()) {
-    const fs::path folder = program.parent_path();
-    folders.push_back(folder.parent_path());
-    folders.push_back(folder.parent_path().parent_path());
-    folders.push_back(folder.parent_path() / "share" / "serene");  // installed
-  }
-  for (const fs::path& folder : folders) {
-    const fs::path file = folder / name;
-    if (places != nullptr) places->push_back(file.string());
-    if (fs::is_regular_file(file, unseen)) return file.string();
-  }
-  return "";
-}
 
 std::optional<CallOptions> call_options(int argc, char** argv) {
   Arguments args("call", "Play a call and tell how the customer feels, as it happens.",

@@ -49,8 +49,4 @@ struct CallOptions {
 // for. nullopt: --help was asked for and printed.
 std::optional<CallOptions> call_options(int argc, char** argv);
 
-// A file that ships with the program, such as "configs/call/playbook.json": looked for in the working folder and in the
-// two folders above the program's own. "" when it is nowhere; `places` receives where it was looked for.
-std::string shipped_file(const std::string& name, std::vector<std::string>* places = nullptr);
-
 }  // namespace serene::cli

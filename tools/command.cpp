@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <new>
 #include <system_error>
 
 #include "serene/core/thread_pool.h"
@@ -145,12 +146,55 @@ std::vector<double> number_list(const std::string& option, const std::string& te
   return list_of<double>(option, text);
 }
 
+namespace {
+
+bool silent = false;
+
+}  // namespace
+
+void be_silent() noexcept { silent = true; }
+
 void print(const std::string& text) {
+  if (silent) return;
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
     throw Error(ErrorCode::input, "stdout", std::strerror(errno));
   }
 }
 
-void remark(const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); }
+void remark(const std::string& line) {
+  if (!silent) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+int exit_code(ErrorCode code) noexcept {
+  switch (code) {
+    case ErrorCode::usage:
+      return 1;
+    case ErrorCode::input:
+    case ErrorCode::not_found:
+    case ErrorCode::divergence:
+      return 2;
+    case ErrorCode::internal:
+      return 3;
+  }
+  return 3;
+}
+
+int report_exception() noexcept {
+  try {
+    throw;
+  } catch (const Error& e) {
+    std::fprintf(stderr, "serene: %s\n", e.what());
+    return exit_code(e.code());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "serene: out of memory\n");
+    return 2;
+  } catch (const std::filesystem::filesystem_error& e) {
+    std::fprintf(stderr, "serene: %s: %s\n", printable(e.path1().string(), 500).c_str(), e.code().message().c_str());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "serene: internal error: %s\n", printable(e.what(), 500).c_str());
+    return 3;
+  }
+}
 
 }  // namespace serene::cli

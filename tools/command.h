@@ -89,5 +89,11 @@ Precision precision_option(const Arguments& args);
 // Writes text to stdout; throws Error(input) when that fails (a full disk, a closed pipe).
 void print(const std::string& text);
 void remark(const std::string& line);  // one line on stderr
+// From now on print() and remark() do nothing: another process speaks for this one (ranks.h).
+void be_silent() noexcept;
+
+int exit_code(ErrorCode code) noexcept;
+// Inside a catch block: tells the exception in one line on stderr. Returns the exit code.
+int report_exception() noexcept;
 
 }  // namespace serene::cli

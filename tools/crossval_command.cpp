@@ -21,7 +21,9 @@ RunConfig config_of(const std::string& file, const Arguments& args) {
   if (!args.has("protocol")) return open_config(file, overrides);
   const std::string protocol = args.get<std::string>("protocol");
   overrides.push_back("split.protocol=\"" + protocol + "\"");
-  const std::string named = "+" + open_config(file, overrides).data.corpus + "+";
+  const DataConfig data = open_config(file, overrides).data;
+  if (!data.features.empty() && data.corpus.empty()) return open_config(file, overrides);  // the file's own clips
+  const std::string named = "+" + data.corpus + "+";
   for (const std::string corpus : {"ravdess", "cremad"}) {
     const bool bound = protocol.starts_with(corpus + "-");
     if (bound && named.find("+" + corpus + "+") == std::string::npos) overrides.push_back("data.corpus=" + corpus);

@@ -51,12 +51,27 @@ std::string outcome_line(const FoldTask& task, const Outcome& o, Part part, bool
   return line;
 }
 
+// A model whose training was the same and that was only asked in another way is asked again: that takes seconds.
+bool take_trained(Experiment& experiment, const FoldTask& task) {
+  if (!fs::exists(task.model)) return false;
+  try {
+    const Checkpoint model = read_checkpoint(task.model);
+    if (training_sha256(model) != training_sha256(task.config)) return false;
+    experiment.take_trained(model);
+    return true;
+  } catch (const Error&) {
+    return false;  // broken: made again
+  }
+}
+
 FoldResult train_fold(const FoldTask& task, const FeatureSet& features, const FoldPlan& plan, ThreadPool& pool,
                       bool quiet) {
   Experiment experiment(task.config, features, task.split, pool);
   const std::string prefix =
       "seed " + std::to_string(task.config.seed) + " fold " + std::to_string(task.split.fold) + "  ";
-  run_epochs(experiment, nullptr, prefix, quiet, false);
+  if (plan.models == KeepModels::none || !take_trained(experiment, task)) {
+    run_epochs(experiment, nullptr, prefix, quiet, false);
+  }
   const Outcome o = finish(experiment, plan.part);
   remark(outcome_line(task, o, plan.part, experiment.leaky()));
   std::error_code ignored;

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "serene/call/recognizer.h"
 #include "serene/data/locate.h"
+#include "serene/data/outside_features.h"
 #include "serene/eval/mixture.h"
 #include "training.h"
 
@@ -51,6 +53,7 @@ void load_streams(EvaluationJob& job, const Manifest& manifest, const std::strin
     job.member_stream.push_back(static_cast<std::size_t>(same - configs.begin()));
     if (same == configs.end()) configs.push_back(std::move(config));
   }
+  for (const FeatureConfig& config : configs) with_context(path, [&] { check_computable(config); });
   for (const FeatureConfig& config : configs) job.streams.push_back(features_for(config, manifest, args, pool));
   const auto& clips = job.features().manifest.clips;
   for (const FeatureSet& stream : job.streams) {
@@ -94,21 +97,47 @@ EvaluationJob job_of_run(const std::string& path, const Arguments& args, ThreadP
   return open_run(path, args.get<std::string>("part"), args, pool);
 }
 
+// Features from outside are the same for every member.
+void take_outside_features(EvaluationJob& job, OutsideFeatures outside, const Manifest& manifest,
+                           const std::string& path, ThreadPool& pool) {
+  job.streams.push_back(std::move(outside).of(manifest, pool));
+  remark_skipped(job.features().manifest);
+  job.member_stream.assign(job.model.members.size(), 0);
+  for (const Checkpoint& member : job.model.members) {
+    if (member.input_channels == job.features().dim) continue;
+    throw Error(ErrorCode::input, path, "the features do not fit the model")
+        .expected(std::to_string(member.input_channels) + " channels")
+        .got(std::to_string(job.features().dim));
+  }
+}
+
+// Reads the clips to test on, and their features.
+void take_clips(EvaluationJob& job, const std::string& path, const Arguments& args, ThreadPool& pool) {
+  std::optional<Manifest> named;
+  for (const char* option : {"corpus", "manifest"}) {
+    if (args.has(option)) named = open_corpus(args.get<std::string>(option), args.data());
+  }
+  if (!args.has("features")) {
+    load_streams(job, with_labels_of(job.model, std::move(*named)), path, args, pool);
+    return;
+  }
+  OutsideFeatures outside(args.get<std::string>("features"));
+  const Manifest manifest = with_labels_of(job.model, named ? std::move(*named) : outside.manifest());
+  take_outside_features(job, std::move(outside), manifest, path, pool);
+}
+
 EvaluationJob job_of_model(const std::string& path, const Arguments& args, ThreadPool& pool) {
   EvaluationJob job;
   job.model = read_model(path);
-  if (!args.has("corpus") && !args.has("manifest")) {
+  if (!args.has("corpus") && !args.has("manifest") && !args.has("features")) {
     throw Error(ErrorCode::usage, path, "a model alone does not say what to test it on")
-        .hint("add --corpus NAME or --manifest FILE, or give the run folder");
+        .hint("add --corpus NAME, --manifest FILE or --features FILE, or give the run folder");
   }
-  const std::string& source =
-      args.has("manifest") ? args.get<std::string>("manifest") : args.get<std::string>("corpus");
-  const Manifest manifest = with_labels_of(job.model, open_corpus(source, args.data()));
   for (const Checkpoint& member : job.model.members) {
     const auto trained_by = member.notes.find("protocol");
     job.leaky = job.leaky || (trained_by != member.notes.end() && trained_by->second.ends_with("(LEAKY)"));
   }
-  load_streams(job, manifest, path, args, pool);
+  take_clips(job, path, args, pool);
   job.title = fs::path(path).filename().string(), job.protocol = job.features().manifest.name;
   const auto& members = job.model.members;
   if (std::any_of(members.begin(), members.end(), [](const Checkpoint& m) { return m.per_speaker; })) {
@@ -136,7 +165,11 @@ void add_job_options(Arguments& args) {
   args.add()("corpus", "A known corpus to test a model on: ravdess, cremad, tess, savee, emodb",
              cxxopts::value<std::string>(),
              "NAME")("manifest", "A JSONL or CSV manifest to test a model on", cxxopts::value<std::string>(), "FILE")(
-      "protocol", "Only the test part of a fold of this protocol", cxxopts::value<std::string>(), "NAME")(
+      "features",
+      "Features of the clips from outside: an .npz with labels, or an .npz or a folder of .npy beside --manifest or "
+      "--corpus",
+      cxxopts::value<std::string>(),
+      "FILE|DIR")("protocol", "Only the test part of a fold of this protocol", cxxopts::value<std::string>(), "NAME")(
       "fold", "Fold of --protocol", cxxopts::value<int>()->default_value("0"), "N")(
       "seed", "Seed of --protocol", cxxopts::value<std::uint64_t>()->default_value("0"), "N")(
       "part", "test, validation, or (a model's corpus) all", cxxopts::value<std::string>()->default_value("test"),
@@ -147,7 +180,7 @@ EvaluationJob open_job(const std::string& path, const Arguments& args, ThreadPoo
   const std::string part = args.get<std::string>("part");
   if (part != "test" && part != "validation" && part != "all")
     throw Error(ErrorCode::usage, "--part", "unknown").expected("test, validation or all").got(printable(part));
-  const bool own = is_folder(path) && !args.has("corpus") && !args.has("manifest");
+  const bool own = is_folder(path) && !args.has("corpus") && !args.has("manifest") && !args.has("features");
   return own ? job_of_run(path, args, pool) : job_of_model(model_file(path), args, pool);
 }
 
@@ -175,7 +208,7 @@ std::vector<Prediction> job_predictions(const EvaluationJob& job, HeardClips hea
     const Checkpoint& m = job.model.members[i];
     const Dataset dataset = dataset_of(job, i, heard, how);
     const Model<float> model = build_model_of(m);
-    Predictor predictor(model, dataset, m.cut(), pool);
+    Predictor predictor(model, dataset, m.cut(), m.views, pool);
     const InferenceModel<float> inference(model, m.params, precision);
     const std::vector<float> own = predictor.logits(inference, heard.clips);
     const std::vector<int> places = label_places(m.labels, job.model.labels);

@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 void refuse_other_data(const Arguments& args) {
-  for (const char* option : {"corpus", "manifest", "protocol", "fold", "seed"}) {
+  for (const char* option : {"corpus", "manifest", "features", "protocol", "fold", "seed"}) {
     if (!args.has(option)) continue;
     throw Error(ErrorCode::usage, std::string("--") + option,
                 "the models of a cross-validation are tested on their own folds")
@@ -63,7 +63,8 @@ void EvaluationSubject::open_folds(const std::string& folder, const Arguments& a
   }
   RunConfig config = RunFolder(folder).read_config();
   if (has_copies(config))
-    throw Error(ErrorCode::usage, folder, "was tested on rows made in memory (kaggle-leaky, data.copies), not recordings");
+    throw Error(ErrorCode::usage, folder,
+                "was tested on rows made in memory (kaggle-leaky, data.copies), not recordings");
   job_.streams.push_back(load_features_with_progress(config, args.data(), args.cache(), pool_, args.quiet()));
   job_.member_stream = {0};
   job_.label_sets = config.train.targets.label_sets;
@@ -72,8 +73,7 @@ void EvaluationSubject::open_folds(const std::string& folder, const Arguments& a
   for (const auto& [seed, number] : folds) {
     config.seed = config.split.seed = seed;
     const auto splits = splits_of(config, job_.features());
-    const auto split =
-        std::find_if(splits.begin(), splits.end(), [n = number](const Split& s) { return s.fold == n; });
+    const auto split = std::find_if(splits.begin(), splits.end(), [n = number](const Split& s) { return s.fold == n; });
     if (split == splits.end())
       throw Error(ErrorCode::input, folder, "names fold " + std::to_string(number) + ", which its protocol has not");
     folds_.push_back({config, split->fold, fold_model_file(folder, seed, number),
@@ -106,6 +106,7 @@ std::vector<FoldResult> EvaluationSubject::answers(Standardise how, Precision pr
 std::vector<std::vector<FoldResult>> EvaluationSubject::answers_in(std::span<const TestCondition> conditions,
                                                                    Precision precision, bool quiet) {
   std::vector<std::vector<FoldResult>> results(conditions.size());
+  if (conditions.empty()) return results;  // or all recordings would be read for nothing
   for (const TestCondition& condition : conditions) {
     for (const FeatureSet& stream : job_.streams) check(condition, stream.config);
   }
@@ -128,8 +129,7 @@ std::vector<std::vector<FoldResult>> EvaluationSubject::answers_in(std::span<con
 }
 
 void EvaluationSubject::answer_changed(std::span<const std::size_t> folds, std::span<const TestCondition> conditions,
-                                       Precision precision, bool quiet,
-                                       std::vector<std::vector<FoldResult>>& results) {
+                                       Precision precision, bool quiet, std::vector<std::vector<FoldResult>>& results) {
   std::vector<ChangedClips> recordings;
   for (const FeatureSet& stream : job_.streams) recordings.emplace_back(stream, job_.clips, pool_);
   std::vector<std::size_t> places(job_.clips.size());
@@ -138,9 +138,7 @@ void EvaluationSubject::answer_changed(std::span<const std::size_t> folds, std::
   for (std::size_t c = 0; c < conditions.size(); ++c) {
     std::vector<FeatureSet> changed;
     for (const ChangedClips& clips : recordings) changed.push_back(clips.features(conditions[c], pool_));
-    const auto answer = [&] {
-      return job_predictions(job_, {changed, places}, Standardise::global, precision, pool_);
-    };
+    const auto answer = [&] { return job_predictions(job_, {changed, places}, Standardise::global, precision, pool_); };
     if (folds.empty()) results[c].push_back({0, 0, answer()});
     for (const std::size_t k : folds) {
       take(folds_[k]);

@@ -92,6 +92,7 @@ Checkpoint empty_model(const RunConfig& config, std::vector<std::string> labels)
   c.labels = std::move(labels);
   c.max_frames = config.data.max_frames;
   c.long_clips = config.data.long_clips;
+  c.views = config.data.views;
   return c;
 }
 

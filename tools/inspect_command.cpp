@@ -49,6 +49,7 @@ std::string describe_checkpoint(const Checkpoint& c) {
   if (c.max_frames > 0) {
     text += pad_right("longest clip", 16) + std::to_string(c.max_frames) + " frames, " + to_string(c.long_clips) + "\n";
   }
+  if (!c.views.plain()) text += pad_right("views", 16) + to_json(c.views).dump() + "\n";
   if (c.uncertain_below > 0) text += pad_right("uncertain below", 16) + fixed(c.uncertain_below, 4) + "\n";
   if (c.per_speaker) text += pad_right("standardised", 16) + "per speaker\n";
   text += pad_right("examples", 16) + std::to_string(c.examples.size()) + " replayed\n";
@@ -67,6 +68,7 @@ Json checkpoint_to_json(const Checkpoint& c, Index frames) {
   Json json = model_to_json(build_model_of(c), frames);
   json["labels"] = c.labels, json["features"] = c.features, json["temperature"] = c.temperature;
   json["max_frames"] = c.max_frames, json["long_clips"] = to_string(c.long_clips);
+  json["views"] = to_json(c.views);
   json["uncertain_below"] = c.uncertain_below, json["per_speaker"] = c.per_speaker;
   json["notes"] = c.notes;
   return json;
@@ -93,6 +95,13 @@ void inspect_model(const std::string& path, Index frames, bool as_json) {
             "\n" + describe_model(build_model_of(c), frames);
   }
   print(as_json ? json.dump(2) + "\n" : text);
+}
+
+// What the model hears; features from outside are read, for their channels are known to their file alone.
+FeatureConfig features_of(const RunConfig& config, const Arguments& args) {
+  if (config.data.features.empty()) return feature_config_of(config);
+  ThreadPool pool(args.threads());
+  return load_corpus_features(config, args.data(), args.cache(), pool).config;
 }
 
 }  // namespace
@@ -179,9 +188,9 @@ int inspect_command(int argc, char** argv) {
   if (path.ends_with(".json")) {
     const RunConfig config = open_config(path);
     const Index labels = config.labels.empty() ? classes : static_cast<Index>(config.labels.size());
-    const auto model = with_context(
-        path, [&] { return build_model<float>(config.model, dimension(feature_config_of(config)), labels); });
-    const Json features = to_json(feature_config_of(config));
+    const FeatureConfig heard = features_of(config, args);
+    const auto model = with_context(path, [&] { return build_model<float>(config.model, dimension(heard), labels); });
+    const Json features = to_json(heard);
     if (args.has("json")) {
       Json json = model_to_json(model, frames);
       json["features"] = features;

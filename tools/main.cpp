@@ -1,8 +1,5 @@
 // serene: train, evaluate and run speech emotion models from the command line.
 #include <csignal>
-#include <cstdio>
-#include <filesystem>
-#include <new>
 #include <string>
 
 #include "command.h"
@@ -50,20 +47,6 @@ std::string names_of_commands() {
   return text;
 }
 
-int exit_code(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::usage:
-      return 1;
-    case ErrorCode::input:
-    case ErrorCode::not_found:
-    case ErrorCode::divergence:
-      return 2;
-    case ErrorCode::internal:
-      return 3;
-  }
-  return 3;
-}
-
 int run(int argc, char** argv) {
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--help" || name == "-h" || name == "help") return serene::cli::print(help()), 0;
@@ -85,18 +68,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     return run(argc, argv);
-  } catch (const serene::Error& e) {
-    std::fprintf(stderr, "serene: %s\n", e.what());
-    return exit_code(e.code());
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "serene: out of memory\n");
-    return 2;
-  } catch (const std::filesystem::filesystem_error& e) {
-    std::fprintf(stderr, "serene: %s: %s\n", serene::printable(e.path1().string(), 500).c_str(),
-                 e.code().message().c_str());
-    return 2;
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "serene: internal error: %s\n", serene::printable(e.what(), 500).c_str());
-    return 3;
+  } catch (...) {
+    return serene::cli::report_exception();
   }
 }

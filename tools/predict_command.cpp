@@ -1,6 +1,7 @@
 // serene predict: probabilities of each emotion for audio files.
 #include <algorithm>
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <optional>
 #ifdef __GLIBC__
@@ -10,9 +11,12 @@
 
 #include "command.h"
 #include "serene/call/recognizer.h"
+#include "serene/core/finite.h"
 #include "serene/core/thread_pool.h"
+#include "serene/data/feature_archive.h"
 #include "serene/eval/text_table.h"
 #include "serene/io/npy.h"
+#include "shipped_files.h"
 
 namespace serene::cli {
 namespace {
@@ -34,6 +38,13 @@ void prepare_memory() {
 #endif
 }
 
+// What is asked about: a file, or one clip of a file of features.
+struct Subject {
+  std::string name;
+  const FeatureMatrix* features = nullptr;
+  std::string problem;  // of a file whose clips cannot be read
+};
+
 // rows: the whole file, or its windows in time.
 struct Answer {
   std::vector<TimedRecognition> rows;
@@ -46,31 +57,68 @@ struct Question {
   bool features = false;  // the files hold features, not sound
 };
 
+FeatureMatrix read_matrix(const std::string& file) {
+  NpyArray<float> array = read_npy<float>(file);
+  if (array.shape.size() != 2) {
+    throw Error(ErrorCode::input, printable(file, 500), "wrong shape")
+        .expected("(frames, channels)")
+        .got(Json(array.shape).dump());
+  }
+  FeatureMatrix m;
+  m.frames = array.shape[0], m.dim = array.shape[1], m.values = std::move(array.values);
+  return m;
+}
+
 // (frames, F) features as `serene features` writes them, not standardised.
-Recognition recognize_npy(const Recognizer& recognizer, const std::string& file) {
+Recognition recognize_matrix(const Recognizer& recognizer, const Subject& subject) {
   const Index wanted = recognizer.members().front().checkpoint.input_channels;
   if (recognizer.streams().size() != 1) {
     throw Error(ErrorCode::usage, "--features", "the members of the ensemble hear several kinds of features");
   }
-  const NpyArray<float> array = read_npy<float>(file);
-  if (array.shape.size() != 2 || array.shape[0] < 1 || array.shape[1] != wanted) {
-    throw Error(ErrorCode::input, printable(file, 500), "wrong shape")
+  const FeatureMatrix m = subject.features != nullptr ? *subject.features : read_matrix(subject.name);
+  const std::string where = printable(subject.name, 500);
+  if (m.frames < 1 || m.dim != wanted) {
+    throw Error(ErrorCode::input, where, "wrong shape")
         .expected("(frames, " + std::to_string(wanted) + ")")
-        .got(Json(array.shape).dump());
+        .got(Json{m.frames, m.dim}.dump());
   }
-  FeatureMatrix m;
-  m.frames = array.shape[0], m.dim = wanted, m.values = array.values;
+  if (!all_finite(m.values.data(), static_cast<Index>(m.values.size()))) {
+    throw Error(ErrorCode::input, where, "holds NaN or infinity");
+  }
   return recognizer.recognize_features(m);
 }
 
+// The files; of an .npz its clips, which `archives` keeps.
+std::vector<Subject> subjects_of(const std::vector<std::string>& files, const Question& question,
+                                 std::deque<FeatureArchive>& archives) {
+  std::vector<Subject> list;
+  for (const std::string& file : files) {
+    if (!question.features || !is_feature_archive(file)) {
+      list.push_back({file, nullptr, ""});
+      continue;
+    }
+    try {
+      const FeatureArchive& archive = archives.emplace_back(read_feature_archive(file));
+      for (std::size_t i = 0; i < archive.names.size(); ++i) {
+        list.push_back({file + ":" + archive.names[i], &archive.clips[i], ""});
+      }
+    } catch (const Error& e) {
+      list.push_back({file, nullptr, e.what()});
+    }
+  }
+  return list;
+}
+
 // A broken file is an answer too: the others go on.
-Answer ask(const Recognizer& recognizer, const std::string& file, const Question& question) {
+Answer ask(const Recognizer& recognizer, const Subject& subject, const Question& question) {
   Answer a;
+  if (!subject.problem.empty()) return {{}, subject.problem};
   try {
     if (question.window_s > 0) {
-      a.rows = recognizer.recognize_timeline(file, question.window_s);
+      a.rows = recognizer.recognize_timeline(subject.name, question.window_s);
     } else {
-      a.rows.push_back({0, 0, question.features ? recognize_npy(recognizer, file) : recognizer.recognize_file(file)});
+      a.rows.push_back(
+          {0, 0, question.features ? recognize_matrix(recognizer, subject) : recognizer.recognize_file(subject.name)});
     }
     for (TimedRecognition& row : a.rows) row.recognition.uncertain &= !question.always;
   } catch (const Error& e) {
@@ -164,34 +212,57 @@ Question question_of(const Arguments& args) {
   return q;
 }
 
+// Takes the model off the words of the command line; the usual one when the first of them is none.
+std::string take_model(std::vector<std::string>& words) {
+  if (words.empty() || (words.size() == 1 && names_model(words[0]))) {
+    throw Error(ErrorCode::usage, "serene predict", "at least one audio file is needed")
+        .hint("see serene predict --help");
+  }
+  if (!names_model(words[0])) {
+    const std::string model = default_model("serene predict");
+    remark("model " + printable(model, 500));
+    return model;
+  }
+  const std::string model = model_file(words[0]);
+  words.erase(words.begin());
+  return model;
+}
+
 }  // namespace
 
 int predict_command(int argc, char** argv) {
   Arguments args("predict", "Tell the emotion of audio files: WAV, FLAC, Ogg, Opus or MP3 at any rate.",
-                 "MODEL.safetensors|RUN FILE...");
+                 "[MODEL.safetensors|RUN] FILE...");
   args.add()("json", "JSON instead of a table; files that cannot be used are in it with their error")(
       "timeline", "A long recording in windows that overlap by half: CSV of their times and answers, or --json")(
       "window", "Length of the windows of --timeline in seconds", cxxopts::value<double>()->default_value("3"), "S")(
-      "features", "The files are features as serene features writes them (.npy, frames x values), not sound")(
+      "features", "The files are features as serene features writes them (.npy, frames x values, or .npz), not sound")(
       "always", "Never \"uncertain\": the best guess, however unsure the model is")(
       "threads", "Threads", cxxopts::value<int>()->default_value(std::to_string(available_threads())), "N");
   args.add_precision();
+  args.example("serene predict clip.wav                    (by $SERENE_MODEL or the model of this repository)");
   args.example("serene predict runs/first/best.safetensors clip.wav other.flac");
   args.example("serene predict ensemble.safetensors interview.mp3 --timeline --window 3");
   if (!args.parse(argc, argv)) return 0;
   prepare_memory();
   const Question question = question_of(args);
   auto files = args.positional();
-  if (files.size() < 2)
-    throw Error(ErrorCode::usage, "serene predict", "a model and at least one audio file are needed")
-        .hint("see serene predict --help");
-  const Recognizer recognizer = Recognizer::open(model_file(files[0]), precision_option(args));
-  files.erase(files.begin());
+  const std::string model = take_model(files);
+  const Recognizer recognizer = Recognizer::open(model, precision_option(args));
+  if (!question.features) {
+    for (const FeatureConfig& stream : recognizer.streams()) {
+      with_context(printable(model, 500), [&] { check_computable(stream); });
+    }
+  }
+  std::deque<FeatureArchive> archives;
+  const std::vector<Subject> subjects = subjects_of(files, question, archives);
+  files.clear();
+  for (const Subject& subject : subjects) files.push_back(subject.name);
   std::vector<Answer> answers(files.size());
   ThreadPool pool(static_cast<int>(std::min(static_cast<std::size_t>(args.threads()), files.size())));
   pool.run(static_cast<Index>(files.size()), [&](Index i, int) {
     const auto at = static_cast<std::size_t>(i);
-    answers[at] = ask(recognizer, files[at], question);
+    answers[at] = ask(recognizer, subjects[at], question);
   });
   print(args.has("json")        ? json_of(recognizer, files, answers, question).dump(2) + "\n"
         : question.window_s > 0 ? timeline_csv(recognizer, files, answers)

@@ -1,8 +1,10 @@
 // serene train: one training run from a config into a run folder.
 #include <algorithm>
+#include <optional>
 
 #include "command.h"
 #include "inspect.h"
+#include "ranks.h"
 #include "serene/core/random.h"
 #include "training.h"
 
@@ -46,7 +48,8 @@ RunConfig resolve(const Arguments& args, const RunFolder& folder, const std::str
 }
 
 // Trains on one batch until it is learnt by heart: the quickest sign that graph and data are sound.
-int overfit_batch(RunConfig config, const FeatureSet& features, Split split, ThreadPool& pool, bool quiet) {
+int overfit_batch(RunConfig config, const FeatureSet& features, Split split, ThreadPool& pool, Ranks& ranks,
+                  bool quiet) {
   Random random(config.seed, Purpose::shuffle, 0, 1);
   random.shuffle(std::span<std::size_t>(split.train));
   split.train.resize(std::min(split.train.size(), static_cast<std::size_t>(config.train.batch_size)));
@@ -55,7 +58,7 @@ int overfit_batch(RunConfig config, const FeatureSet& features, Split split, Thr
   split.test = split.train;
   config.train.early_stopping.enabled = false;
   config.train.schedule.type = ScheduleType::constant;
-  Experiment experiment(config, features, split, pool);
+  Experiment experiment(config, features, split, pool, ranks.communicator());
   run_epochs(experiment, nullptr, "overfit ", quiet, false);
   const auto& history = experiment.trainer().history();
   const Outcome o = finish(experiment);
@@ -67,19 +70,27 @@ int overfit_batch(RunConfig config, const FeatureSet& features, Split split, Thr
   return 0;
 }
 
+// Rank 0 alone writes the folder; a resumed run is read from it by all.
 int train(const RunConfig& config, const RunFolder& folder, const FeatureSet& features, const Split& split,
-          ThreadPool& pool, const Arguments& args) {
+          ThreadPool& pool, const Arguments& args, Ranks& ranks) {
   const bool resume = args.has("resume");
-  Experiment experiment(config, features, split, pool);
-  folder.open(resume);
-  folder.write_start(config, split, features);
-  if (resume && folder.has_state()) {
-    std::string note;
-    experiment.trainer().restore(folder.read_state(note));
-    if (!note.empty()) remark(note);
-    remark("resuming after epoch " + std::to_string(experiment.trainer().history().size()));
-  }
-  run_epochs(experiment, &folder, "", args.quiet(), true);
+  std::optional<Experiment> started;
+  ranks.together([&] { started.emplace(config, features, split, pool, ranks.communicator()); });
+  Experiment& experiment = *started;
+  ranks.together([&] {
+    if (ranks.first()) {
+      folder.open(resume);
+      folder.write_start(config, split, features);
+    }
+    if (resume && folder.has_state()) {
+      std::string note;
+      experiment.trainer().restore(folder.read_state(note));
+      if (!note.empty()) remark(note);
+      remark("resuming after epoch " + std::to_string(experiment.trainer().history().size()));
+    }
+  });
+  run_epochs(experiment, ranks.first() ? &folder : nullptr, "", args.quiet() || !ranks.first(), true);
+  if (!ranks.first()) return 0;
   const Outcome o = finish(experiment);
   folder.write_end(experiment, experiment.checkpoint(o.temperature, o.uncertain_below), o.evaluation, o.predictions);
   print(to_table(o.evaluation));
@@ -87,9 +98,59 @@ int train(const RunConfig& config, const RunFolder& folder, const FeatureSet& fe
   return 0;
 }
 
+// What a run would take.
+int plan(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool) {
+  const Experiment experiment(config, features, split, pool);
+  const Trainer& t = experiment.trainer();
+  print(describe_model(experiment.model(), config.data.max_frames > 0 ? config.data.max_frames : features.longest()) +
+        "\n" + std::to_string(t.steps_per_epoch()) + " steps an epoch, at most " + std::to_string(config.train.epochs) +
+        " epochs, " + std::to_string((t.bytes() + features.bytes()) >> 20) + " MiB\n");
+  return 0;
+}
+
 Split split_of(const RunConfig& config, const RunFolder& folder, const FeatureSet& features, bool resume) {
   if (resume && folder.has_state()) return folder.read_split(features.manifest);
   return chosen_split(config, features);
+}
+
+// False when only help was wanted.
+bool parse(Arguments& args, int argc, char** argv) {
+  if (!args.parse(argc, argv)) return false;
+  const std::size_t files = args.positional().size();
+  if (files > 1 || (files == 0 && !args.has("resume"))) {
+    throw Error(ErrorCode::usage, "serene train", "one config is needed").hint("see serene train --help");
+  }
+  if (args.has("resume") && !args.has("run")) throw Error(ErrorCode::usage, "--resume", "needs --run DIR");
+  return true;
+}
+
+int run(const Arguments& args, Ranks& ranks) {
+  const std::string config_path = args.positional().empty() ? "" : args.positional()[0];
+  const bool resume = args.has("resume"), quiet = args.quiet() || !ranks.first();
+  RunFolder folder(args.has("run") ? args.get<std::string>("run") : "");
+  RunConfig config;
+  ranks.together([&] { config = resolve(args, folder, config_path); });
+  if (args.has("print-config")) return print(to_json(config).dump(2) + "\n"), 0;
+  if (folder.path().empty()) folder = RunFolder("runs/" + config.name);
+  if (args.has("tensorboard")) folder.log_to_tensorboard();
+  const bool writes = !args.has("dry-run") && !args.has("overfit-batch");
+  ranks.together([&] {
+    if (ranks.first() && writes && !resume && folder.has_config()) folder.open(false);  // refuse before the long work
+  });
+
+  ThreadPool pool(args.threads());
+  FeatureSet features;
+  Split split;
+  ranks.first_then_others([&] {
+    features = load_features_with_progress(config, args.data(), args.cache(), pool, quiet);
+    split = split_of(config, folder, features, resume);
+    check_model(config, features, config_path.empty() ? folder.file("config.json") : config_path);
+  });
+  remark("split " + split.name + ": " + std::to_string(split.train.size()) + " training, " +
+         std::to_string(split.validation.size()) + " validation, " + std::to_string(split.test.size()) + " test clips");
+  if (args.has("overfit-batch")) return overfit_batch(config, features, split, pool, ranks, quiet);
+  if (args.has("dry-run")) return plan(config, features, split, pool);
+  return train(config, folder, features, split, pool, args, ranks);
 }
 
 }  // namespace
@@ -109,38 +170,13 @@ int train_command(int argc, char** argv) {
   args.example("serene train configs/model_strong.json --data ../shared/data --run runs/first");
   args.example("serene train configs/model_strong.json --set data.corpus=cremad --set train.epochs=20");
   args.example("serene train --resume --run runs/first");
-  if (!args.parse(argc, argv)) return 0;
-  const auto files = args.positional();
-  const bool resume = args.has("resume");
-  if (files.size() > 1 || (files.empty() && !resume)) {
-    throw Error(ErrorCode::usage, "serene train", "one config is needed").hint("see serene train --help");
-  }
-  if (resume && !args.has("run")) throw Error(ErrorCode::usage, "--resume", "needs --run DIR");
-  RunFolder folder(args.has("run") ? args.get<std::string>("run") : "");
-  const RunConfig config = resolve(args, folder, files.empty() ? "" : files[0]);
-  if (args.has("print-config")) return print(to_json(config).dump(2) + "\n"), 0;
-  if (folder.path().empty()) folder = RunFolder("runs/" + config.name);
-  if (args.has("tensorboard")) folder.log_to_tensorboard();
-  const bool writes = !args.has("dry-run") && !args.has("overfit-batch");
-  if (writes && !resume && folder.has_config()) folder.open(false);  // refuse before the long work
-
-  ThreadPool pool(args.threads());
-  const FeatureSet features = load_features_with_progress(config, args.data(), args.cache(), pool, args.quiet());
-  const Split split = split_of(config, folder, features, resume);
-  remark("split " + split.name + ": " + std::to_string(split.train.size()) + " training, " +
-         std::to_string(split.validation.size()) + " validation, " + std::to_string(split.test.size()) + " test clips");
-  check_model(config, features, files.empty() ? folder.file("config.json") : files[0]);
-  if (args.has("overfit-batch")) return overfit_batch(config, features, split, pool, args.quiet());
-  if (args.has("dry-run")) {
-    const Experiment experiment(config, features, split, pool);
-    const Trainer& t = experiment.trainer();
-    print(describe_model(experiment.model(), config.data.max_frames > 0 ? config.data.max_frames : features.longest()) +
-          "\n" + std::to_string(t.steps_per_epoch()) + " steps an epoch, at most " +
-          std::to_string(config.train.epochs) + " epochs, " + std::to_string((t.bytes() + features.bytes()) >> 20) +
-          " MiB\n");
-    return 0;
-  }
-  return train(config, folder, features, split, pool, args);
+  args.example("mpirun -n 4 serene train configs/small.json --run runs/small");
+  Ranks ranks;
+  return ranks.run([&] {
+    bool asked = false;
+    ranks.together([&] { asked = parse(args, argc, argv); });
+    return asked ? run(args, ranks) : 0;
+  });
 }
 
 }  // namespace serene::cli

@@ -1,9 +1,5 @@
 #include "arguments.h"
 
-#include <cmath>
-
-#include "serene/audio/resample.h"
-
 namespace serene::python {
 namespace {
 
@@ -30,20 +26,6 @@ std::span<const float> float_values(py::handle given, int dimensions, const char
   const bool aligned = (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
   if (!aligned || array.ndim() != dimensions) refuse_array(given, dimensions, name);
   return {array.data(), static_cast<std::size_t>(array.size())};
-}
-
-FeatureMatrix features_of_samples(const FeatureConfig& config, std::span<const float> samples, int rate_hz) {
-  if (rate_hz < 1000 || rate_hz > 768000) {
-    throw Error(ErrorCode::usage, "rate", "out of range").expected("1000 to 768000 Hz").got(std::to_string(rate_hz));
-  }
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    if (!std::isfinite(samples[i]))
-      throw Error(ErrorCode::input, "samples[" + std::to_string(i) + "]", "is not finite");
-  }
-  return with_context("samples", [&] {
-    if (rate_hz == config.rate_hz) return extract_features(config, samples);
-    return extract_features(config, resample(samples, rate_hz, config.rate_hz));
-  });
 }
 
 std::string path_of(py::handle path, const char* name) {

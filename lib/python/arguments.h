@@ -7,7 +7,6 @@
 #include <span>
 #include <string>
 
-#include "serene/audio/features.h"
 #include "serene/core/json.h"
 
 namespace serene::python {
@@ -17,10 +16,6 @@ namespace py = pybind11;
 // The values of a C-contiguous float32 array of so many dimensions, where they lie: nothing is copied, and the caller
 // keeps the array alive. Throws TypeError that says what was given and how to convert it.
 std::span<const float> float_values(py::handle array, int dimensions, const char* name);
-
-// Features of mono samples of any rate, as of a file with the same samples. Throws Error(usage) for a rate outside
-// 1000..768000 and Error(input) for a sample that is not finite. Needs no GIL.
-FeatureMatrix features_of_samples(const FeatureConfig& config, std::span<const float> samples, int rate_hz);
 
 // The path of a str, bytes or os.PathLike; TypeError for anything else.
 std::string path_of(py::handle path, const char* name);

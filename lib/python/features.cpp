@@ -3,6 +3,7 @@
 
 #include "arguments.h"
 #include "bindings.h"
+#include "serene/audio/features.h"
 
 namespace serene::python {
 namespace {

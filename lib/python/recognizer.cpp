@@ -81,14 +81,6 @@ std::shared_ptr<Recognizer> open(const py::object& path, const std::string& prec
   return std::make_shared<Recognizer>(Recognizer::open(file, parse_precision(precision)));
 }
 
-Recognition recognize_samples(const Recognizer& recognizer, std::span<const float> samples, int rate_hz) {
-  std::vector<FeatureMatrix> streams;
-  for (const FeatureConfig& config : recognizer.streams()) {
-    streams.push_back(features_of_samples(config, samples, rate_hz));
-  }
-  return recognizer.recognize_features(streams);
-}
-
 Recognition recognize_matrix(const Recognizer& recognizer, std::span<const float> values, Index frames, Index dim) {
   if (recognizer.streams().size() != 1) {
     throw Error(ErrorCode::usage, "features", "the members of the ensemble hear several kinds of features");
@@ -118,7 +110,7 @@ PythonRecognition answer(const Recognizer& recognizer, F&& work) {
 
 PythonRecognition recognize(const Recognizer& recognizer, const py::object& samples, int rate) {
   const auto values = float_values(samples, 1, "samples");
-  return answer(recognizer, [&] { return recognize_samples(recognizer, values, rate); });
+  return answer(recognizer, [&] { return recognizer.recognize(values, rate); });
 }
 
 PythonRecognition recognize_file(const Recognizer& recognizer, const py::object& path) {

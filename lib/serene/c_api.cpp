@@ -1,12 +1,8 @@
 #include "serene/c_api.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <span>
-#include <vector>
 
-#include "serene/audio/features.h"
 #include "serene/c_api_support.h"
 
 namespace serene::c_api {
@@ -54,20 +50,6 @@ std::shared_ptr<const serene_model::Data> open_model(const char* path, const ser
     data->why_no_call = e.what();  // recordings can be recognised all the same
   }
   return data;
-}
-
-Recognition recognize_samples(const Recognizer& recognizer, std::span<const float> samples, int32_t rate_hz) {
-  if (rate_hz < 1000 || rate_hz > 768000)
-    throw Error(ErrorCode::usage, "rate_hz", "out of range").expected("1000 to 768000").got(std::to_string(rate_hz));
-  for (std::size_t i = 0; i < samples.size(); ++i) {
-    if (std::isfinite(samples[i])) continue;
-    throw Error(ErrorCode::input, "sample " + std::to_string(i), "is not finite");
-  }
-  std::vector<FeatureMatrix> streams;
-  for (const FeatureConfig& config : recognizer.streams()) {
-    streams.push_back(extract_features(config, resample(samples, rate_hz, config.rate_hz)));
-  }
-  return recognizer.recognize_features(streams);
 }
 
 // Checks what the results go to before the work is done, and then fills it.
@@ -152,6 +134,6 @@ serene_status serene_recognize_samples(const serene_model* model, const float* s
                                        double* probabilities, size_t capacity, serene_recognition* result) {
   return recognize(model, probabilities, capacity, result, [&](const serene::Recognizer& recognizer) {
     need(samples, "samples");
-    return recognize_samples(recognizer, {samples, count}, rate_hz);
+    return recognizer.recognize({samples, count}, rate_hz);
   });
 }

@@ -34,6 +34,7 @@ extern "C" {
 int32_t serene_version_number(void);
 const char* serene_version(void);
 
+// What a function returns: one of the following.
 typedef int32_t serene_status;
 enum {
   SERENE_OK = 0,
@@ -52,6 +53,7 @@ const char* serene_last_error(void);
 
 // ---- models ----
 
+// A model, opened and immutable.
 typedef struct serene_model serene_model;
 
 enum { SERENE_PRECISION_FULL = 0, SERENE_PRECISION_BF16 = 1, SERENE_PRECISION_INT8 = 2 };
@@ -99,10 +101,12 @@ serene_status serene_recognize_samples(const serene_model* model, const float* s
 
 // ---- live calls ----
 
+// A live call.
 typedef struct serene_session serene_session;
 
 enum { SERENE_MOST_STATES = 16, SERENE_STATE_NO_SPEECH = -1, SERENE_STATE_UNCERTAIN = -2 };
 
+// What an event tells: one of the following.
 typedef int32_t serene_event_type;
 enum {
   SERENE_EVENT_CALL = 0,     // action start, end
@@ -117,6 +121,7 @@ enum {
   SERENE_EVENT_CONSENT = 10  // given, withdrawn
 };
 
+// What has happened to it: one of the following.
 typedef int32_t serene_event_action;
 enum {
   SERENE_ACTION_NONE = 0,

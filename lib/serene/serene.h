@@ -45,8 +45,8 @@ CallModel call_model_of(const Recognizer& recognizer, const CallFiles& files = {
 template <class F>
 class EventFunction final : public EventSink {
  public:
-  explicit EventFunction(F function) : function_(std::move(function)) {}
-  void on_event(const Event& event) noexcept override { function_(event); }
+  explicit EventFunction(F function) : function_(std::move(function)) {}     // copied
+  void on_event(const Event& event) noexcept override { function_(event); }  // calls it
 
  private:
   F function_;

@@ -92,6 +92,18 @@ class PredictTest(CliTest):
         eight = support.wav(self.new_path("8k.wav"), support.voice(1, 1, 1)[::2], 8000)
         self.ok("predict", trained()[0], eight)
 
+    def test_without_a_model_the_usual_one_answers(self):
+        clip = support.a_clip()
+        usual = self.ok("predict", clip, SERENE_MODEL=str(trained()[0]))
+        self.assertIn(str(trained()[0]), usual.err)
+        self.assertEqual(usual.out, self.ok("predict", trained()[0], clip).out)
+        shipped = self.ok("predict", clip)
+        self.assertIn("configs/pretrained/default.safetensors", shipped.err)
+        self.assertIn("surprised", shipped.out)
+        self.refuses(1, ["audio file"], "predict")
+        self.refuses(1, ["audio file"], "predict", trained()[0])
+        self.refuses(2, ["nowhere.safetensors"], "predict", clip, SERENE_MODEL="nowhere.safetensors")
+
     def test_refusals(self):
         self.refuses(2, ["nothing.safetensors"], "predict", "nothing.safetensors", support.a_clip())
         self.refuses(2, [support.corpus(), "best.safetensors"], "predict", support.corpus(), support.a_clip())

@@ -47,6 +47,7 @@ const std::map<std::string, std::set<std::string>>& allowed() {
       {"audio", {"core"}},
       {"nn", {"core"}},
       {"eval", {"core"}},
+      {"mpi", {"core"}},
       {"io", {"core", "audio", "nn"}},
       {"data", {"core", "audio", "io"}},
       {"call", {"core", "audio", "nn", "eval", "io"}},

@@ -87,7 +87,7 @@ class Recognize(ModuleTest):
         for value in (numpy.nan, numpy.inf, -numpy.inf):
             bad = good.copy()
             bad[77] = value
-            self.refuses("input", ["samples[77]", "finite"], recognizer().recognize, bad)
+            self.refuses("input", ["sample 77", "finite"], recognizer().recognize, bad)
             self.refuses("input", ["features", "finite"], recognizer().recognize_features, numpy.full((9, 40), value, numpy.float32))
         self.refuses("input", ["samples"], recognizer().recognize, good[:0])
         for rate in (0, -16000, 999, 768001):
@@ -167,7 +167,7 @@ class Features(ModuleTest):
         self.refuses("input", ["features.n_mels"], serene.features, clip, RATE, n_mels="many")
         self.refuses("input", ["mfcc-41"], serene.features, clip, RATE, "mfcc-41")
         self.refuses("input", ["samples"], serene.features, clip[:0], RATE)
-        self.refuses("input", ["samples[0]"], serene.features, numpy.full(9, numpy.nan, numpy.float32), RATE)
+        self.refuses("input", ["sample 0"], serene.features, numpy.full(9, numpy.nan, numpy.float32), RATE)
         self.refuses("usage", ["rate"], serene.features, clip, 1 << 30)
         self.assertRaises(TypeError, serene.features, clip, RATE, n_mels=object())
         self.assertRaises(ValueError, serene.features, clip, RATE, fmin_hz=float("nan"))

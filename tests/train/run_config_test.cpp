@@ -75,6 +75,8 @@ TEST_CASE("run config: what is written reads back as the same") {
            {"train.optimizer.type=adamw", "train.optimizer.variant=torch", "train.schedule.type=cosine"},
            {"train.optimizer.type=rmsprop", "train.schedule.type=one_cycle", "train.early_stopping.enabled=false"},
            {"train.schedule.type=constant", "data.corpus=", "data.manifest=x.jsonl", "split.test_speakers=[\"01\"]"},
+           {"data.corpus=", "data.features=x.npz"},
+           {"data.corpus=", "data.features=npy", "data.manifest=x.jsonl"},
            {"name=n", "data.root=r", "data.cache_dir=c", "data.max_frames=7", "split.protocol=cross", "split.fold=2",
             "split.seed=3", "split.folds=4", "split.validation_speakers=[\"2\"]", "split.test_fraction=0.3",
             "split.validation_fraction=0.4", "split.folds_file=f", "split.train_corpus=a", "split.test_corpus=b"},

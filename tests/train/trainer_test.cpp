@@ -178,7 +178,7 @@ TEST_CASE("trainer: products in bf16 train as well, with other bits; what is val
   CHECK(a.val_loss == doctest::Approx(b.val_loss).epsilon(0.25));
   CHECK(b.train_loss < half.trainer.history().front().train_loss);
   // The validation loss is that of the checkpoint's weights as `serene evaluate` runs them.
-  Predictor predictor(half.model, half.dataset, half.config.data.max_frames, half.pool);
+  Predictor predictor(half.model, half.dataset, half.config.data.max_frames, {}, half.pool);
   const auto logits = predictor.logits(half.trainer.params(), half.split.validation);
   const InferenceModel<float> inference(half.model, half.params());
   CHECK(same_bits(logits, predictor.logits(inference, half.split.validation)));
@@ -286,11 +286,11 @@ TEST_CASE("predictor: the same bits for any batch size, number of threads and or
   for (std::size_t i = 0; i < clips.size(); ++i) clips[i] = i;
   for (const Index max_frames : {0, 10}) {
     ThreadPool pool(1);
-    const auto expected = Predictor(run.model, run.dataset, max_frames, pool, 32).logits(run.trainer.params(), clips);
+    const auto expected = Predictor(run.model, run.dataset, max_frames, {}, pool, 32).logits(run.trainer.params(), clips);
     CHECK(expected.size() == clips.size() * 3);
     for (const Index size : {1, 7, 64, 200}) {
       ThreadPool three(3);
-      Predictor predictor(run.model, run.dataset, max_frames, three, size);
+      Predictor predictor(run.model, run.dataset, max_frames, {}, three, size);
       CHECK(same_bits(expected, predictor.logits(run.trainer.params(), clips)));
       CHECK(same_bits(expected, predictor.logits(run.trainer.params(), clips)));
       std::vector<std::size_t> backwards(clips.rbegin(), clips.rend());
@@ -311,10 +311,10 @@ TEST_CASE("predictor: the logits of windows that vote are the mean of each windo
   for (std::size_t i = 0; i < clips.size(); ++i) clips[i] = i;
   ThreadPool pool(2);
   const ClipCut cut(8, LongClips::vote);
-  Predictor vote(run.model, run.dataset, cut, pool, 5);
+  Predictor vote(run.model, run.dataset, cut, {}, pool, 5);
   const auto means = vote.logits(run.trainer.params(), clips);
   REQUIRE(means.size() == clips.size() * 3);
-  CHECK(same_bits(means, Predictor(run.model, run.dataset, cut, pool, 64).logits(run.trainer.params(), clips)));
+  CHECK(same_bits(means, Predictor(run.model, run.dataset, cut, {}, pool, 64).logits(run.trainer.params(), clips)));
 
   Checkpoint c;
   c.model = run.config.model;
@@ -332,4 +332,22 @@ TEST_CASE("predictor: the logits of windows that vote are the mean of each windo
     for (std::size_t k = 0; k < 3; ++k) CHECK(p[k] == doctest::Approx(expected[k]).epsilon(1e-5));
   }
   CHECK(several);
+
+  // Views vote as windows do.
+  c.views.tempo = {0.8, 1}, c.views.mel_shift = {0, 0.5};
+  Predictor hearing(run.model, run.dataset, cut, c.views, pool, 7);
+  const auto heard = hearing.logits(run.trainer.params(), clips);
+  REQUIRE(heard.size() == means.size());
+  CHECK_FALSE(same_bits(heard, means));
+  for (const std::size_t clip : clips) {
+    const ClipFeatures& f = run.features.clips[clip];
+    const auto p = classify(c, run.model, f.frames, f.values);
+    const auto expected = probabilities_of(std::span(heard).subspan(3 * clip, 3), 1);
+    for (std::size_t k = 0; k < 3; ++k) CHECK(p[k] == doctest::Approx(expected[k]).epsilon(1e-5));
+  }
+  // A clip that is asked for twice in a row is two clips.
+  const std::size_t twice[] = {clips[0], clips[0]};
+  const auto pair = hearing.logits(run.trainer.params(), twice);
+  CHECK(pair.size() == 6);
+  CHECK(same_bits(std::span(pair).first(3), std::span(heard).first(3)));
 }

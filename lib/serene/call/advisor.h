@@ -37,6 +37,7 @@ namespace serene {
 class AdvisorSink {
  public:
   virtual ~AdvisorSink() = default;
+  // Takes one event; the sink may fill in the number.
   virtual void emit(Event& event) noexcept = 0;
 };
 
@@ -62,6 +63,7 @@ class Advisor {
   // as state_weights does.
   Advisor(const Playbook& playbook, const std::vector<std::string>& state_names, double strain_before_min);
 
+  // Takes the next block or window; what follows from it goes to the sink before the call returns.
   void on_block(const Block& block, AdvisorSink& sink) noexcept;
   void on_window(const Windowed& window, AdvisorSink& sink) noexcept;
   // Nothing happens for an alert that is unknown, cleared or acknowledged already.

@@ -41,6 +41,7 @@ struct CallAudio {
   bool hang_up = false;                               // the call ends because the customer hangs up
   std::string title;
 
+  // Samples of one leg.
   const std::vector<float>& leg(Leg which) const { return samples[static_cast<std::size_t>(which)]; }
   std::int64_t duration_ms() const noexcept;  // of the longer leg, rounded up
 };

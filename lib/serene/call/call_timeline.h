@@ -20,7 +20,7 @@ namespace serene {
 
 struct TimeSpan {
   std::int64_t from_ms = 0, to_ms = 0;
-  std::int64_t length() const noexcept { return to_ms - from_ms; }
+  std::int64_t length() const noexcept { return to_ms - from_ms; }  // ms
 };
 
 // A stretch of the call in one state; the stretches of a call follow each other without gaps.

@@ -35,7 +35,7 @@ class EmotionBatch {
   // Throws Error(usage) when max_windows < 1 or the memory of a pass exceeds 1 GiB.
   EmotionBatch(const CallModel& model, Index max_windows, int threads = 1);
 
-  Index waiting() const noexcept { return static_cast<Index>(waiting_); }
+  Index waiting() const noexcept { return static_cast<Index>(waiting_); }  // windows that the next run will take
   // The window in every stream of the model, each at most as long as the longest: copied and standardised. What
   // `answer` points to must stay until run() or forget(). A full batch runs by itself.
   void add(std::span<const SpeechFrames> streams, const WindowAnswer& answer) noexcept;

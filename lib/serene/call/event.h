@@ -41,9 +41,11 @@ class CallModel;
 struct Playbook;
 struct StateGroup;
 
+// The two ends of a call.
 enum class Leg : std::uint8_t { customer, agent };
-inline constexpr int leg_count = 2;
+inline constexpr int leg_count = 2;  // of a call
 
+// What an event tells; see above.
 enum class EventType : std::uint8_t {
   call,
   speech,
@@ -58,6 +60,7 @@ enum class EventType : std::uint8_t {
   consent,
 };
 
+// What has happened to it; none where the type has no action.
 enum class EventAction : std::uint8_t {
   none,
   start,
@@ -72,7 +75,9 @@ enum class EventAction : std::uint8_t {
   given,
 };
 
+// How well a leg can be heard.
 enum class Lamp : std::uint8_t { good, fair, poor };
+// Where the share of unpleasant states goes.
 enum class Direction : std::uint8_t { steady, rising, falling };
 
 // States of the customer beside the groups 0, 1, ... of the config.
@@ -131,9 +136,11 @@ struct Event {
 class EventSink {
  public:
   virtual ~EventSink() = default;
+  // One event, in the order of their numbers.
   virtual void on_event(const Event& event) noexcept = 0;
 };
 
+// The words of the line of JSON, such as "customer".
 const char* leg_name(Leg leg) noexcept;
 const char* type_name(EventType type) noexcept;
 const char* action_name(EventAction action) noexcept;
@@ -144,6 +151,7 @@ struct EventNames {
   std::span<const StateGroup> states;
   const Playbook& playbook;
 };
+// Those of a model; it must outlive them.
 EventNames event_names(const CallModel& model);
 
 // The event as above, without line end. Numbers are rounded to 4 decimals so that lines stay short; what is not finite

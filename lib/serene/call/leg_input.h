@@ -34,9 +34,9 @@ class LegInput {
   // Throws Error(usage) for a rate that is not possible.
   LegInput(int rate_hz, const VoiceActivityConfig& config);
 
-  Index block() const noexcept { return static_cast<Index>(block_.size()); }
+  Index block() const noexcept { return static_cast<Index>(block_.size()); }  // samples of a block
   Index filled() const noexcept { return filled_; }
-  bool full() const noexcept { return filled_ == block(); }
+  bool full() const noexcept { return filled_ == block(); }  // a whole block waits
 
   // Takes samples up to the end of the block; returns how many. Not finite counts as 0, beyond +-16 is cut there.
   Index take(std::span<const float> samples) noexcept;

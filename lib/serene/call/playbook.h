@@ -40,7 +40,7 @@ namespace serene {
 enum class SignalKind { states, average, trend, recovery, silence, overlap, loss, strain };
 enum class Severity { info, warning, critical };
 
-inline constexpr std::size_t max_rules = 64;
+inline constexpr std::size_t max_rules = 64;  // of a playbook
 
 struct Rule {
   std::string id;      // 1 to 40 of a-z, 0-9 and _
@@ -80,6 +80,7 @@ Playbook playbook_from_json(JsonReader& reader);
 // The same from a file; errors begin with its path.
 Playbook read_playbook(const std::string& path);
 
+// "info", "warning" or "critical".
 const char* severity_name(Severity severity) noexcept;
 // Signals whose value comes from the recognition of emotion: states, average, trend, recovery.
 bool is_emotion(SignalKind kind) noexcept;

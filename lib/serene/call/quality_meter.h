@@ -22,6 +22,7 @@ namespace serene {
 // Belongs to one session; nothing allocates.
 class QualityMeter {
  public:
+  // rate_hz: of the samples that are measured.
   QualityMeter(const CallConfig& config, Leg leg, int rate_hz);
 
   // One block that ends at t_ms. Sends a quality event when quality_every_s have passed and the lamp changed or nothing

@@ -135,6 +135,12 @@ Recognition Recognizer::recognize(std::span<const float> samples) const {
   return recognize_features(all);
 }
 
+Recognition Recognizer::recognize(std::span<const float> samples, int rate_hz) const {
+  std::vector<FeatureMatrix> all;
+  for (const FeatureConfig& config : streams_) all.push_back(features_of_samples(config, samples, rate_hz));
+  return recognize_features(all);
+}
+
 Recognition Recognizer::recognize_features(const FeatureMatrix& m) const {
   return recognize_features(std::span<const FeatureMatrix>(&m, 1));
 }

@@ -63,6 +63,10 @@ class Recognizer {
   // Mono samples at streams()[0].rate_hz, full scale 1. Throws Error when there are too few, or when members need
   // another rate.
   Recognition recognize(std::span<const float> samples) const;
+  // Mono samples at rate_hz, 1000 to 768000, full scale 1; resampled to the rate of each stream that has another. What
+  // recognize_file gives for a file of these samples. Throws Error(usage) for another rate, Error(input) for samples
+  // that are too few or not finite.
+  Recognition recognize(std::span<const float> samples, int rate_hz) const;
   // (frames, F) features as extract_features makes them, not normalised, of a model with one stream.
   Recognition recognize_features(const FeatureMatrix& features) const;
   // The same with the features of every stream.

@@ -69,7 +69,7 @@ struct Scenario {
   std::string folder;  // in which relative files lie; "": the working directory
 };
 
-inline constexpr int max_scenario_turns = 500;
+inline constexpr int max_scenario_turns = 500;  // more are refused
 inline constexpr double max_scenario_s = 3600;  // of a whole call
 
 // Reads every key by name and calls finish(). Unknown keys, wrong types, values out of range, turns that cannot be, and

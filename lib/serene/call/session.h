@@ -23,6 +23,7 @@ namespace serene {
 
 class EmotionBatch;
 
+// Length of a block of audio, the unit of all times of a call.
 inline constexpr int block_ms = 20;
 
 struct SessionOptions {

@@ -21,6 +21,7 @@ namespace serene {
 
 class Smoother {
  public:
+  // states: how many, at most max_states.
   Smoother(const CallConfig& config, int states);
 
   // One window's probabilities (states values). True when the state changed.
@@ -28,10 +29,12 @@ class Smoother {
   // The customer is silent or must not be recognised: state no_speech, nothing remembered. True when that is a change.
   bool reset() noexcept;
 
+  // By state, smoothed; of the last add.
   std::span<const double> probabilities() const noexcept { return {smooth_.data(), states_}; }
   int state() const noexcept { return state_; }
   int previous() const noexcept { return previous_; }
   int top() const noexcept { return top_; }
+  // Probability of the top state.
   double confidence() const noexcept { return smooth_[static_cast<std::size_t>(top_)]; }
 
  private:
@@ -49,6 +52,7 @@ class Smoother {
 
 class Trend {
  public:
+  // negative_weights: one for each state, 0 to 1.
   Trend(const CallConfig& config, std::vector<double> negative_weights);
 
   // The smoothed probabilities after speech_s seconds of speech in all. True when the direction changed.
@@ -57,7 +61,7 @@ class Trend {
 
   Direction direction() const noexcept { return direction_; }
   double negative() const noexcept { return negative_; }
-  double slope_per_min() const noexcept { return slope_; }
+  double slope_per_min() const noexcept { return slope_; }  // change per minute of speech
 
  private:
   struct Point {

@@ -20,8 +20,10 @@ namespace serene {
 // Welford's sums over the frames of one stream. Nothing allocates after construction.
 class SpeechStatistics {
  public:
+  // dim: values of a frame.
   explicit SpeechStatistics(Index dim) : mean_(static_cast<std::size_t>(dim)), squares_(mean_) {}
 
+  // One frame of speech (dim values).
   void add(const float* frame) noexcept {
     ++frames_;
     const double share = 1.0 / static_cast<double>(frames_);
@@ -32,6 +34,7 @@ class SpeechStatistics {
     }
   }
 
+  // Forgets all frames.
   void reset() noexcept {
     frames_ = 0;
     std::fill(mean_.begin(), mean_.end(), 0.0);

@@ -29,6 +29,7 @@ namespace serene {
 struct WindowFrames {
   Index most = 0, least = 0;
 };
+// A window of window_s and the shortest of min_window_s in frames of these features, at least 1 each.
 WindowFrames window_frames(const CallConfig& config, const FeatureConfig& features);
 
 // What the model is asked about.
@@ -100,8 +101,10 @@ class SpeechWindow {
 // The streams of a model's members side by side: a window is due when it is due in all of them.
 class SpeechWindows {
  public:
+  // streams: the features of each member, at least one; rate_hz: of the samples. Throws Error as SpeechWindow does.
   SpeechWindows(const CallConfig& config, std::span<const FeatureConfig> streams, int rate_hz);
 
+  // One block of the customer; true when a window is due.
   bool push(std::span<const float> samples, LegBlock& block) noexcept;
   void reset() noexcept;
   // One for each stream; valid until the next push.

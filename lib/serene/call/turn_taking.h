@@ -15,6 +15,7 @@ class TurnTaking {
  public:
   using Blocks = std::array<const LegBlock*, leg_count>;
 
+  // agent_leg: whether the agent is heard at all.
   TurnTaking(const CallConfig& config, bool agent_leg);
 
   // One block of both legs (the agent's may be null when there is no such leg); t_ms is its end. Sends speech, overlap
@@ -23,7 +24,7 @@ class TurnTaking {
   // Ends every stretch that is open.
   void finish(std::int64_t t_ms, AdvisorSink& sink) noexcept;
 
-  bool speaks(Leg leg) const noexcept { return legs_[static_cast<std::size_t>(leg)].speaks; }
+  bool speaks(Leg leg) const noexcept { return legs_[static_cast<std::size_t>(leg)].speaks; }  // now, as the events say
   // Both legs quiet for so long; 0 while someone speaks.
   std::int64_t silence_ms(std::int64_t t_ms) const noexcept;
   // Of the stretches of speech that have ended, from the voice's beginning to its end.

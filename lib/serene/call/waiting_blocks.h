@@ -9,11 +9,12 @@ namespace serene {
 
 class WaitingBlocks {
  public:
+  // capacity: samples that may wait; the only allocation.
   explicit WaitingBlocks(Index capacity) : ring_(static_cast<std::size_t>(capacity)) {}
 
-  Index size() const noexcept { return count_; }
-  bool empty() const noexcept { return count_ == 0; }
-  Index free() const noexcept { return static_cast<Index>(ring_.size()) - count_; }
+  Index size() const noexcept { return count_; }                                     // samples that wait
+  bool empty() const noexcept { return count_ == 0; }                                // none waits
+  Index free() const noexcept { return static_cast<Index>(ring_.size()) - count_; }  // samples that there is room for
 
   // At least one place must be free.
   void put(const LegBlock& block) noexcept {

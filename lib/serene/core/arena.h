@@ -24,6 +24,8 @@ class Arena {
  public:
   static constexpr std::size_t alignment = 64;
 
+  // Offset of the next `count` scalars. Throws Error(internal) after allocate, Error(usage) for more than an address
+  // holds.
   Index reserve(Index count) {
     if (memory_ != nullptr || count < 0)
       throw Error(ErrorCode::internal, "arena", "reserve after allocate, or negative size");
@@ -35,6 +37,7 @@ class Arena {
     return offset;
   }
 
+  // Makes the memory. Throws Error(usage) when there is not enough.
   void allocate() {
     if (size_ == 0) size_ = static_cast<Index>(alignment / sizeof(S));
     const std::size_t bytes = this->bytes();
@@ -47,8 +50,8 @@ class Arena {
     std::memset(static_cast<void*>(memory_.get()), 0, bytes);
   }
 
-  S* at(Index offset) const noexcept { return memory_.get() + offset; }
-  std::size_t bytes() const noexcept { return static_cast<std::size_t>(size_) * sizeof(S); }
+  S* at(Index offset) const noexcept { return memory_.get() + offset; }                       // after allocate
+  std::size_t bytes() const noexcept { return static_cast<std::size_t>(size_) * sizeof(S); }  // reserved so far
 
  private:
   struct Free {

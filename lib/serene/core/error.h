@@ -35,7 +35,7 @@ class Error : public std::exception {
   ErrorCode code() const noexcept { return code_; }
   const std::string& where() const noexcept { return where_; }
   const std::string& problem() const noexcept { return problem_; }
-  const char* what() const noexcept override { return text_.c_str(); }
+  const char* what() const noexcept override { return text_.c_str(); }  // one line, as above
 
  private:
   void compose();

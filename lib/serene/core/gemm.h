@@ -13,6 +13,7 @@
 
 namespace serene {
 
+// Whether a factor is taken as it lies or transposed.
 enum class Trans { no, yes };
 
 // Number format of the two factors of a product; sums are always S.

@@ -13,6 +13,7 @@
 
 namespace serene {
 
+// A JSON value; objects keep the order of their keys.
 using Json = nlohmann::ordered_json;
 
 // Parses text; refuses duplicate keys, nesting deeper than 64 and anything after the document. `where` names it in
@@ -27,11 +28,12 @@ class JsonReader {
   // path: place of this object for errors ("" for the root). The reader refers to `object`, which must outlive it.
   JsonReader(const Json& object, std::string path);
 
-  bool has(const std::string& key) const;
+  bool has(const std::string& key) const;  // does not mark the key as read
   // Fetches and marks as read; throws when missing.
   const Json& raw(const std::string& key);
   JsonReader object(const std::string& key);
 
+  // The value of a key. Throws Error(input) when it is missing, or of another type.
   std::string text(const std::string& key);
   double number(const std::string& key);
   std::int64_t integer(const std::string& key);

@@ -28,9 +28,9 @@ struct ProductTask {
 // A matrix product in one number format.
 template <class S>
 struct Product {
-  Index (*packed_size)(Index k, Index n) noexcept;  // scalars
-  void (*pack)(bool transposed, Index k, Index n, const S* b, Index ldb, S* packed) noexcept;
-  void (*multiply)(const ProductTask<S>& task) noexcept;
+  Index (*packed_size)(Index k, Index n) noexcept;                                             // scalars
+  void (*pack)(bool transposed, Index k, Index n, const S* b, Index ldb, S* packed) noexcept;  // pack() of gemm.h
+  void (*multiply)(const ProductTask<S>& task) noexcept;  // gemm_packed() of gemm.h
 };
 
 template <class S>
@@ -38,6 +38,7 @@ struct Kernels {
   const char* name;
   Product<S> full;
   Product<S> bf16, int8;  // float only
+  // Those of vector_math.h and recurrent_kernels.h.
   void (*exp)(Index n, const S* x, S* y) noexcept;
   void (*tanh)(Index n, const S* x, S* y) noexcept;
   void (*sigmoid)(Index n, const S* x, S* y) noexcept;
@@ -50,6 +51,7 @@ struct Kernels {
 template <class S>
 const Kernels<S>& kernels() noexcept;
 
+// The tables that kernels() chooses from.
 template <class S>
 const Kernels<S>& portable_kernels() noexcept;
 #if defined(__x86_64__)

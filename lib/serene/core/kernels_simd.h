@@ -16,6 +16,7 @@
 
 #include "serene/core/kernels.h"
 
+// For functions that take vectors: they must never be called.
 #define SERENE_INLINE inline __attribute__((always_inline))
 
 namespace serene {

@@ -52,6 +52,7 @@ struct Ends<Int8> {
   }
 };
 
+// max(v, 0); NaN stays NaN.
 template <class S>
 SERENE_INLINE typename Simd<S>::Vector relu_of(typename Simd<S>::Vector v) {
   return v < S(0) ? typename Simd<S>::Vector{} : v;  // NaN stays
@@ -81,6 +82,7 @@ SERENE_INLINE void store_sums(const Factors<F>& f, const typename F::Sum (&sum)[
   }
 }
 
+// c (Rows, Vectors * lanes or less) = a b, kept in registers over all of k.
 template <class F, int Rows, int Vectors>
 void tile(const Factors<F>& f, const Target<typename F::Scalar>& target) noexcept {
   using S = typename F::Scalar;
@@ -129,6 +131,7 @@ void tile(const Factors<F>& f, const Target<typename F::Scalar>& target) noexcep
   store_sums<F, Rows, Vectors>(f, sum, target);
 }
 
+// One size of tile, as a function.
 template <class F>
 using Tile = void (*)(const Factors<F>&, const Target<typename F::Scalar>&) noexcept;
 

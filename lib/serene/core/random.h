@@ -31,6 +31,7 @@ enum class Purpose : std::uint32_t {
   test = 100,
 };
 
+// One block of 128 random bits: the generator itself.
 std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
                                         std::array<std::uint32_t, 2> key) noexcept;
 
@@ -45,8 +46,8 @@ class Random {
   double uniform(double low, double high) noexcept;  // [low, high)
   double normal() noexcept;                          // standard normal (Box-Muller)
   std::uint64_t below(std::uint64_t n) noexcept;     // 0..n-1 without bias; n >= 1
-  // Beta(a, b) within [0, 1], a, b >= 1e-3: G_a / (G_a + G_b) with gamma variates by Marsaglia & Tsang, "A simple method
-  // for generating gamma variables", 2000 (shapes below 1: G_a = G_(a+1) U^(1/a)), as logarithms.
+  // Beta(a, b) within [0, 1], a, b >= 1e-3: G_a / (G_a + G_b) with gamma variates by Marsaglia & Tsang, "A simple
+  // method for generating gamma variables", 2000 (shapes below 1: G_a = G_(a+1) U^(1/a)), as logarithms.
   double beta(double a, double b) noexcept;
 
   // Fisher-Yates in place.

@@ -16,6 +16,7 @@ class Sha256 {
  public:
   using Digest = std::array<std::uint8_t, 32>;
 
+  // Feeds the next bytes.
   void update(std::span<const std::byte> bytes) noexcept;
   void update(std::string_view text) noexcept {
     update(std::as_bytes(std::span<const char>(text.data(), text.size())));
@@ -35,6 +36,7 @@ class Sha256 {
   std::uint64_t total_bytes_ = 0;
 };
 
+// The digest of a whole text in 64 lower-case hexadecimal digits.
 std::string sha256_hex(std::span<const std::byte> bytes);
 std::string sha256_hex(std::string_view text);
 

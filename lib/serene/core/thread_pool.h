@@ -17,7 +17,7 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int threads() const noexcept;
+  int threads() const noexcept;  // the calling thread among them
 
   // Calls task(index, worker) for every index in 0..count-1, 0 <= worker < threads(), and returns when all are done.
   // Two tasks that run at the same time have different workers. Denormal numbers are flushed to zero inside tasks, on

@@ -6,6 +6,7 @@
 
 namespace serene {
 
+// Sizes, places and counts of scalars; signed, so that differences are plain.
 using Index = std::ptrdiff_t;
 
 // Shape of a batch of sequences: row-major (batch, time, channels), channels fastest.
@@ -15,10 +16,11 @@ struct Shape {
   Index time = 0;
   Index channels = 0;
 
-  Index size() const { return batch * time * channels; }
+  Index size() const { return batch * time * channels; }  // scalars
   bool operator==(const Shape&) const = default;
 };
 
+// "(64, 300, 40)".
 inline std::string to_string(const Shape& s) {
   std::string text = "(";  // appended piece by piece: g++ 12 warns of an overlap that is none in "(" + std::string
   text += std::to_string(s.batch) + ", " + std::to_string(s.time) + ", " + std::to_string(s.channels) + ")";
@@ -36,11 +38,12 @@ struct SeqView {
   Shape shape;
   const Index* lengths = nullptr;
 
+  // Where sample b, and frame t of it, begin.
   S* sample(Index b) const { return data + b * shape.time * shape.channels; }
   S* frame(Index b, Index t) const { return data + (b * shape.time + t) * shape.channels; }
-  Index length(Index b) const { return lengths != nullptr ? lengths[b] : shape.time; }
+  Index length(Index b) const { return lengths != nullptr ? lengths[b] : shape.time; }  // valid frames of sample b
 
-  operator SeqView<const S>() const { return {data, shape, lengths}; }
+  operator SeqView<const S>() const { return {data, shape, lengths}; }  // the same, for reading
 };
 
 }  // namespace serene

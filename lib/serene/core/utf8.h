@@ -26,6 +26,7 @@ inline std::size_t utf8_length(std::string_view text, std::size_t at) noexcept {
   return length;
 }
 
+// True for the empty text.
 inline bool is_utf8(std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t length = utf8_length(text, i);

@@ -7,6 +7,7 @@
 
 namespace serene {
 
+// y (n) from x (n).
 template <class S>
 void vec_exp(Index n, const S* x, S* y) noexcept;  // e^x; 0 below -87.3, +inf above 88.7 in float
 template <class S>

@@ -8,24 +8,29 @@
 
 #include "serene/core/types.h"
 
+// Marks a body, and what it calls: part of the loop in either version.
 #define SERENE_WIDE __attribute__((always_inline))
 
 namespace serene {
 
 #if defined(__x86_64__)
+// Whether the processor has AVX2.
 inline bool runs_avx2() noexcept { return __builtin_cpu_supports("avx2") != 0; }
 
+// The wider version.
 template <class Body>
 __attribute__((target("avx2"), noinline)) void wide_loop_avx2(const Body& body) noexcept {
   body();
 }
 
+// Runs the body, in its wider version where the processor has one.
 template <class Body>
 void wide_loop(const Body& body) noexcept {
   if (runs_avx2()) return wide_loop_avx2(body);
   body();
 }
 #else
+// Runs the body.
 template <class Body>
 void wide_loop(const Body& body) noexcept {
   body();

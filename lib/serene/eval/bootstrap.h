@@ -27,7 +27,7 @@ struct Interval {
   Index clusters = 0;  // with fewer than two there is no interval: low = high = estimate
   Index resamples = 0;
 
-  bool valid() const { return clusters >= 2; }
+  bool valid() const { return clusters >= 2; }  // one speaker has no interval
 };
 
 // metric(drawn): the figure for a list of cluster numbers, each 0..clusters-1, with repetitions. The estimate is
@@ -35,6 +35,7 @@ struct Interval {
 Interval bootstrap_clusters(Index clusters, const std::function<double(std::span<const Index>)>& metric,
                             const BootstrapOptions& options = {});
 
+// A score of a confusion matrix, such as unweighted_average_recall.
 using MatrixMetric = std::function<double(const ConfusionMatrix&)>;
 
 // Any figure of a confusion matrix, such as unweighted_average_recall; clusters are the speakers.

@@ -8,6 +8,7 @@
 
 namespace serene {
 
+// Between these the best temperature is sought.
 inline constexpr double min_temperature = 0.05;
 inline constexpr double max_temperature = 20;
 

@@ -25,6 +25,7 @@ struct LineChart {
   std::string mark_label;
   std::optional<double> y_low, y_high;  // otherwise from the data
 };
+// The chart as SVG text. Thread-safe.
 std::string line_chart(const LineChart& chart);
 
 // One entry per epoch; a curve that was not measured stays empty.
@@ -59,6 +60,7 @@ struct BarChart {
   std::string reference_label;
   std::optional<double> y_high;  // otherwise from the data; bars start at 0
 };
+// The chart as SVG text. Thread-safe.
 std::string bar_chart(const BarChart& chart);
 
 }  // namespace serene

@@ -47,6 +47,7 @@ double threshold_for_coverage(std::span<const Prediction> validation, double sha
 // answered; none when no threshold does it. For choosing on validation speakers.
 std::optional<double> threshold_for_accuracy(std::span<const Prediction> validation, double accuracy);
 
+// For reports; shares and scores from 0 to 1.
 Json to_json(const CoverageCurve& curve);
 Json to_json(const CoveragePoint& point);
 // Points in percent over coverage in percent, as an SVG document. threshold: marked when it is there.

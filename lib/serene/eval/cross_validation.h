@@ -58,6 +58,7 @@ struct CrossValidation {
 CrossValidation summarize(std::span<const FoldResult> results, const std::vector<std::string>& labels,
                           const EvaluationOptions& options = {});
 
+// For reports: as JSON, and as a table for the terminal.
 Json to_json(const CrossValidation& summary);
 std::string to_table(const CrossValidation& summary);
 

@@ -61,6 +61,7 @@ struct Evaluation {
 Evaluation evaluate(std::span<const Prediction> predictions, const std::vector<std::string>& labels,
                     const EvaluationOptions& options = {});
 
+// For reports; scores from 0 to 1.
 Json to_json(const Interval& interval);
 Json to_json(const Evaluation& evaluation);
 // At most 100 columns for up to 9 classes, ends with a newline.

@@ -24,7 +24,7 @@ class HtmlReport {
   // svg: a document of charts.h, put in as it is.
   void figure(const std::string& svg, const std::string& caption);
 
-  std::string str() const;
+  std::string str() const;  // the whole page
 
  private:
   std::string marked(const std::string& text) const;

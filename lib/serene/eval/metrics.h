@@ -18,21 +18,24 @@ struct ConfusionMatrix {
   std::vector<std::int64_t> counts;
 
   ConfusionMatrix() = default;
-  explicit ConfusionMatrix(Index n) : classes(n), counts(static_cast<std::size_t>(n * n), 0) {}
+  explicit ConfusionMatrix(Index n) : classes(n), counts(static_cast<std::size_t>(n * n), 0) {}  // zeros
 
+  // Clips of class `truth` that were called `predicted`.
   std::int64_t& at(Index truth, Index predicted) {
     return counts[static_cast<std::size_t>(truth * classes + predicted)];
   }
+  // The same, for reading.
   std::int64_t at(Index truth, Index predicted) const {
     return counts[static_cast<std::size_t>(truth * classes + predicted)];
   }
-  std::int64_t row_sum(Index truth) const;
-  std::int64_t column_sum(Index predicted) const;
-  std::int64_t total() const;
+  std::int64_t row_sum(Index truth) const;                    // clips of a class
+  std::int64_t column_sum(Index predicted) const;             // clips that were called so
+  std::int64_t total() const;                                 // all clips
   ConfusionMatrix& operator+=(const ConfusionMatrix& other);  // the same number of classes
   bool operator==(const ConfusionMatrix&) const = default;
 };
 
+// Counts predictions; classes: how many there are.
 ConfusionMatrix confusion_matrix(std::span<const Prediction> predictions, Index classes);
 
 struct ClassScore {
@@ -94,6 +97,7 @@ struct MeanDeviation {
   double deviation = 0;  // sample standard deviation (n - 1), 0 for fewer than two values
   Index count = 0;
 };
+// Of any number of values.
 MeanDeviation mean_deviation(std::span<const double> values);
 
 }  // namespace serene

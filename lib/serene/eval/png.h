@@ -12,6 +12,7 @@ namespace serene {
 struct Colour {
   std::uint8_t red = 0, green = 0, blue = 0;
 };
+// The colours of the 256 values of a pixel.
 using Palette = std::array<Colour, 256>;
 
 // From black over violet and orange to pale yellow, brighter with every step: readable in grey and to colour-blind

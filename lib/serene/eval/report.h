@@ -26,6 +26,7 @@ struct ReportContext {
 // What the scores do not say; stands in every report and model card.
 std::string limits_statement();
 
+// One HTML page that needs no other file. Thread-safe.
 std::string evaluation_report(const Evaluation& evaluation, const ReportContext& context = {});
 std::string cross_validation_report(const CrossValidation& summary, const ReportContext& context = {});
 

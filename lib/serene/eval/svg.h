@@ -40,7 +40,7 @@ class Svg {
 
   double width() const { return width_; }
   double height() const { return height_; }
-  std::string str() const;
+  std::string str() const;  // the whole picture
 
  private:
   double width_, height_;
@@ -53,6 +53,7 @@ class Axis {
   // Widens an empty or broken range so that it can be drawn.
   Axis(double low, double high, double pixel_low, double pixel_high);
 
+  // Pixel of a value.
   double at(double value) const { return pixel_low_ + (value - low_) / (high_ - low_) * (pixel_high_ - pixel_low_); }
   double low() const { return low_; }
   double high() const { return high_; }

@@ -18,9 +18,11 @@ std::string pad_right(const std::string& text, std::size_t width);
 // Columns of numbers stand to the right, columns with words to the left, two spaces between; `mark` ends every line.
 class TextTable {
  public:
+  // header: one text a column; mark: stands before every line.
   explicit TextTable(std::vector<std::string> header, std::string mark = "");
+  // As many cells as columns.
   void row(std::vector<std::string> cells);
-  std::string str() const;
+  std::string str() const;  // all lines, columns aligned
 
  private:
   std::vector<std::vector<std::string>> rows_;

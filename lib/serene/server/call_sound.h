@@ -21,7 +21,7 @@ struct CallSound {
   // Frames from, from + 1, ... of both legs; the spans are of equal length and end at most at played().
   std::function<void(Index from, std::span<float> customer, std::span<float> agent)> read;
 
-  explicit operator bool() const noexcept { return rate_hz > 0 && played && read; }
+  explicit operator bool() const noexcept { return rate_hz > 0 && played && read; }  // whether there is sound to play
 };
 
 // The sound of recorded legs (customer, agent), of which played_ms milliseconds may be heard. Legs of different rates

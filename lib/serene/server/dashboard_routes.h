@@ -39,9 +39,9 @@ struct HttpReply {
   std::vector<std::string_view> parts;
   std::vector<std::shared_ptr<const void>> kept;
 
-  std::size_t body_bytes() const noexcept;
-  void add(std::string text);              // keeps the text
-  void add_static(std::string_view text);  // text lives as long as the program
+  std::size_t body_bytes() const noexcept;  // of the body, whichever it is
+  void add(std::string text);               // keeps the text
+  void add_static(std::string_view text);   // text lives as long as the program
 };
 
 // A WebSocket that may be opened.

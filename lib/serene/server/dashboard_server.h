@@ -36,8 +36,8 @@ class DashboardServer {
   DashboardServer(const DashboardServer&) = delete;
   DashboardServer& operator=(const DashboardServer&) = delete;
 
-  int port() const noexcept;
-  std::string url() const;  // "http://127.0.0.1:8080/"
+  int port() const noexcept;  // that it listens on
+  std::string url() const;    // "http://127.0.0.1:8080/"
   // Ends all connections and joins the thread. May be called more than once, by one thread at a time.
   void stop() noexcept;
 

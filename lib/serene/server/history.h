@@ -58,6 +58,7 @@ class History {
   void append(const std::string& id, std::span<const std::string> lines);
   void end(const std::string& id, const std::string& reason);
 
+  // The latest first. Throws Error(input) when the database cannot be read.
   std::vector<HistoryEntry> list(const HistoryFilter& filter = {}) const;
   // Throws Error(not_found) with the id.
   CallRecord get(const std::string& id) const;

@@ -52,6 +52,7 @@ struct LogLine {
   std::size_t event_at = 0,
               event_size = 0;  // where in text the event itself stands; size 0: "opened", "closed", "full"
 
+  // Valid as long as text.
   std::string_view event() const noexcept { return std::string_view(*text).substr(event_at, event_size); }
 };
 
@@ -80,7 +81,7 @@ struct HubLimits {
 
 class Hub {
  public:
-  explicit Hub(HubLimits limits = {});
+  explicit Hub(HubLimits limits = {});  // no calls yet
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
 

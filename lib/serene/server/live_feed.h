@@ -17,6 +17,7 @@
 
 namespace serene {
 
+// The largest message to a viewer, and from one.
 inline constexpr std::size_t max_live_message_bytes = 256 * 1024;
 inline constexpr std::size_t max_viewer_message_bytes = 4 * 1024;
 

@@ -21,10 +21,10 @@ class Sqlite {
   Sqlite(const Sqlite&) = delete;
   Sqlite& operator=(const Sqlite&) = delete;
 
-  void run(const std::string& sql);  // one or more statements without results
-  std::int64_t number(const std::string& sql);
-  std::int64_t changes() const;
-  sqlite3* handle() const { return db_; }
+  void run(const std::string& sql);             // one or more statements without results
+  std::int64_t number(const std::string& sql);  // the first value of the first row, 0 without one
+  std::int64_t changes() const;                 // rows that the last statement changed
+  sqlite3* handle() const { return db_; }       // for what this class does not wrap
   const std::string& path() const { return path_; }
   // Throws what the last call failed with.
   [[noreturn]] void fail(const std::string& doing) const;
@@ -36,17 +36,20 @@ class Sqlite {
 
 class Statement {
  public:
+  // One statement, compiled. db must outlive it.
   Statement(Sqlite& db, std::string_view sql);
   ~Statement();
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
 
-  Statement& bind(int place, std::string_view text);  // places count from 1
+  // Values of the statement's places, which count from 1. Throw as Sqlite::run.
+  Statement& bind(int place, std::string_view text);
   Statement& bind(int place, std::int64_t number);
   Statement& bind_nothing(int place);
-  bool step();  // true: a row is there
-  void reset();
-  std::string text(int column) const;  // columns count from 0
+  bool step();   // true: a row is there
+  void reset();  // to be run again; bindings stay
+  // Values of the row that step() found; columns count from 0.
+  std::string text(int column) const;
   std::int64_t number(int column) const;
   bool is_null(int column) const;
 
@@ -59,10 +62,11 @@ class Statement {
 // failing.
 class Transaction {
  public:
-  explicit Transaction(Sqlite& db) : db_(db) { db_.run("BEGIN IMMEDIATE"); }
+  explicit Transaction(Sqlite& db) : db_(db) { db_.run("BEGIN IMMEDIATE"); }  // db must outlive it
   ~Transaction();
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;
+  // Makes it last. Throws as Sqlite::run.
   void commit() {
     db_.run("COMMIT");
     open_ = false;

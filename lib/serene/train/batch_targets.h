@@ -48,8 +48,8 @@ class BatchTargets {
   // Mixes the batch, when asked to, and gives its targets, valid until the next call. Does not allocate.
   Targets<float> prepare(const TrainingBatch& batch, ThreadPool& pool);
 
-  const CorpusLabels& corpus_labels() const noexcept { return labels_; }
-  std::size_t bytes() const noexcept;
+  const CorpusLabels& corpus_labels() const noexcept { return labels_; }  // which classes each corpus has
+  std::size_t bytes() const noexcept;                                     // of memory
 
  private:
   struct Mix {

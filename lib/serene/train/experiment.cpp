@@ -6,6 +6,7 @@
 #include "serene/core/sha256.h"
 #include "serene/data/corpora.h"
 #include "serene/data/locate.h"
+#include "serene/data/outside_features.h"
 #include "serene/data/votes.h"
 #include "serene/eval/calibration.h"
 #include "serene/nn/model_builder.h"
@@ -94,9 +95,23 @@ void refuse_beside_copies(const RunConfig& config) {
   if (config.split.protocol == kaggle_leaky && config.data.copies != Copies::none)
     throw Error(ErrorCode::usage, "data.copies", "kaggle-leaky makes its own copies of the recordings")
         .hint("leave the key out");
+  if (has_copies(config) && !config.data.features.empty())
+    throw Error(ErrorCode::usage, "data.features", "copies are made of recordings (kaggle-leaky, data.copies)");
   if (has_copies(config) && config.data.augment.wave.active())
     throw Error(ErrorCode::usage, "data.augment.wave", "does not fit with copies (kaggle-leaky, data.copies)")
         .hint("leave the section out");
+}
+
+// The clips are those of a corpus or manifest where one is named, else the .npz file's own.
+FeatureSet load_from_outside(const RunConfig& config, const std::string& data_path, ThreadPool& pool,
+                             const DataProgress& progress) {
+  return with_context("data.features", [&] {
+    OutsideFeatures outside(config.data.features);
+    const bool named = !config.data.corpus.empty() || !config.data.manifest.empty();
+    Manifest manifest = named ? manifest_of(config, data_path) : outside.manifest(config.labels);
+    if (!config.data.votes.empty()) take_votes(manifest, config.data.votes);
+    return std::move(outside).of(manifest, pool, progress);
+  });
 }
 
 // Distinct speakers of these clips, sorted, with spaces between.
@@ -120,6 +135,7 @@ bool has_copies(const RunConfig& config) {
 }
 
 FeatureConfig feature_config_of(const RunConfig& config) {
+  if (!config.data.features.empty()) return outside_features(0);
   JsonReader reader(config.features, "features");
   return feature_config_from_json(reader);
 }
@@ -127,6 +143,19 @@ FeatureConfig feature_config_of(const RunConfig& config) {
 Standardise standardise_of(Normalize normalize) {
   if (normalize == Normalize::speaker) return Standardise::per_speaker;
   return normalize == Normalize::channel ? Standardise::global : Standardise::none;
+}
+
+std::string training_sha256(const RunConfig& config) {
+  RunConfig plain = config;
+  plain.data.views = {};
+  return sha256_hex(to_json(plain).dump());
+}
+
+std::string training_sha256(const Checkpoint& model) {
+  for (const char* name : {"training_sha256", "config_sha256"}) {
+    if (const auto note = model.notes.find(name); note != model.notes.end()) return note->second;
+  }
+  return "";
 }
 
 std::string title_of(const RunConfig& config) {
@@ -137,11 +166,12 @@ FeatureSet load_corpus_features(const RunConfig& config, const std::string& data
                                 ThreadPool& pool, const DataProgress& progress) {
   const FeatureConfig features = feature_config_of(config);
   check(config.data.augment, features);  // before any clip is read
+  check(config.data.views, features, "data.views");
   refuse_beside_copies(config);
+  if (!config.data.features.empty()) return load_from_outside(config, data_path, pool, progress);
   Manifest manifest = manifest_of(config, data_path);
   if (!config.data.votes.empty()) take_votes(manifest, config.data.votes);
-  if (has_copies(config))
-    return augmented_rows(manifest, features, config.split.seed, pool, progress);
+  if (has_copies(config)) return augmented_rows(manifest, features, config.split.seed, pool, progress);
   return load_features(manifest, features, cache_dir.empty() ? config.data.cache_dir : cache_dir, pool, progress);
 }
 
@@ -168,7 +198,8 @@ std::vector<Split> splits_of(const RunConfig& config, const FeatureSet& features
   return splits;
 }
 
-Experiment::Experiment(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool)
+Experiment::Experiment(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool,
+                       Communicator* communicator)
     : config_(config),
       features_(features),
       split_(split),
@@ -177,7 +208,7 @@ Experiment::Experiment(const RunConfig& config, const FeatureSet& features, cons
       dataset_(standardised(features, split, config, source_.get())),
       model_(build_model<float>(config.model, features.dim, classes_of(features))),
       wave_(wave_augment_of(config_, features_, split_, pool_)),
-      trainer_(model_, dataset_, split_, config_, pool_, wave_.get()) {
+      trainer_(model_, dataset_, split_, config_, pool_, wave_.get(), communicator) {
   if (source_ == nullptr) return;
   refuse_known_voices(*source_, features.manifest, split);
   remarks_.push_back(trainer_.start_from(*source_));
@@ -203,8 +234,17 @@ std::vector<Prediction> make_predictions(const Dataset& dataset, std::span<const
   return all;
 }
 
+void Experiment::take_trained(const Checkpoint& model) {
+  if (model.params.size() != trainer_.params().size()) {
+    throw Error(ErrorCode::input, "weights", "are not those of the config's model")
+        .expected(std::to_string(trainer_.params().size()))
+        .got(std::to_string(model.params.size()));
+  }
+  trainer_.take_final(model.params);
+}
+
 std::vector<Prediction> Experiment::predict(std::span<const std::size_t> clips, double temperature) {
-  Predictor predictor(model_, dataset_, {config_.data.max_frames, config_.data.long_clips}, pool_);
+  Predictor predictor(model_, dataset_, {config_.data.max_frames, config_.data.long_clips}, config_.data.views, pool_);
   auto all = make_predictions(dataset_, clips, predictor.logits(trainer_.final_params(), clips), temperature);
   restrict_to_corpus(all, clips, CorpusLabels(dataset_, config_.train.targets.label_sets));
   return all;
@@ -228,6 +268,7 @@ Checkpoint Experiment::describe() const {
   c.labels = dataset_.label_names();
   c.max_frames = config_.data.max_frames;
   c.long_clips = config_.data.long_clips;
+  c.views = config_.data.views;
   c.per_speaker = config_.normalize == Normalize::speaker;
   c.normalizer = dataset_.normalizer();
   c.notes = {{"name", config_.name},
@@ -241,6 +282,7 @@ Checkpoint Experiment::describe() const {
              {"data_sha256", data_sum(features_)},
              {"data_licence", licence_of(features_.manifest)},
              {"intended_use", "customer speech only; never for decisions about people"}};
+  if (!config_.data.views.plain()) c.notes["training_sha256"] = training_sha256(config_);
   if (source_ != nullptr) {
     std::string voices;
     for (const std::string& speaker : voices_of(*source_)) voices += (voices.empty() ? "" : " ") + speaker;

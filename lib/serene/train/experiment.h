@@ -26,17 +26,27 @@ bool is_leaky(const RunConfig& config);
 // Whether the features are those of rows made in memory (data.copies, kaggle-leaky) and not of recordings alone.
 bool has_copies(const RunConfig& config);
 
+// The section "features", read. Throws Error(input) that names the key.
+// What the section `features` says; with data.features those of outside, with no channels as long as they are not read.
 FeatureConfig feature_config_of(const RunConfig& config);
 
-// The corpus that the config names, with its features. data_path and cache_dir override the config's when not empty.
-// Throws Error when there is no usable clip. With copies the set holds three rows a clip (leaky.h).
+// The corpus that the config names, with its features: computed, or read from data.features. data_path and cache_dir
+// override the config's when not empty. Throws Error when there is no usable clip. With copies the set holds three rows
+// a clip (leaky.h).
 FeatureSet load_corpus_features(const RunConfig& config, const std::string& data_path, const std::string& cache_dir,
                                 ThreadPool& pool, const DataProgress& progress = {});
 
 // All folds of the config's protocol ("holdout" and kaggle-leaky: one).
 std::vector<Split> splits_of(const RunConfig& config, const FeatureSet& features);
 
+// Its section "normalize", in the words of dataset.h.
 Standardise standardise_of(Normalize normalize);
+
+// Names what a training run does: of two configs with the same one, one's weights are the other's. data.views has no
+// part in it, for it only says how the trained model is asked.
+std::string training_sha256(const RunConfig& config);
+// The same of what made a model, read from its notes; "" when they do not say.
+std::string training_sha256(const Checkpoint& model);
 
 // Name of the run for headings of results: says so when features are standardised per speaker, since that takes
 // unlabelled speech of the test speakers.
@@ -47,12 +57,20 @@ inline constexpr const char* per_speaker_title = " (standardised per speaker)";
 // of the training part are read too, from the features' cache where they are kept.
 class Experiment {
  public:
-  Experiment(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool);
+  // features, split and pool must outlive it. Throws Error for a config that does not fit the data, a model that
+  // cannot be built, and weights to start from that do not fit.
+  // communicator: of the ranks that train it together; null: this process alone.
+  Experiment(const RunConfig& config, const FeatureSet& features, const Split& split, ThreadPool& pool,
+             Communicator* communicator = nullptr);
 
   const Model<float>& model() const noexcept { return model_; }
   const Dataset& dataset() const noexcept { return dataset_; }
   const Split& split() const noexcept { return split_; }
   const RunConfig& config() const noexcept { return config_; }
+  // Weights that such an experiment has ended with before (see training_sha256()), in place of training. Throws
+  // Error(input) when their number is not the model's.
+  void take_trained(const Checkpoint& model);
+  // The epochs of this experiment.
   Trainer& trainer() noexcept { return trainer_; }
   const Trainer& trainer() const noexcept { return trainer_; }
   // Lines for the user about how the run starts; empty as a rule.

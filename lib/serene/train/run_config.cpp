@@ -25,7 +25,8 @@ const std::vector<std::string> copies_names = {"none", "before_split", "after_sp
 DataConfig data_from_json(JsonReader r) {
   DataConfig c;
   c.manifest = r.text("manifest", "");
-  c.corpus = r.text("corpus", c.manifest.empty() ? c.corpus : "");
+  c.features = r.text("features", "");
+  c.corpus = r.text("corpus", c.manifest.empty() && c.features.empty() ? c.corpus : "");
   c.root = r.text("root", "");
   c.cache_dir = r.text("cache_dir", "");
   c.votes = r.text("votes", "");
@@ -33,6 +34,7 @@ DataConfig data_from_json(JsonReader r) {
   c.random_crop = r.choice("crop", {"random", "center"}, c.random_crop ? "random" : "center") == "random";
   const std::string long_clips = r.choice("long_clips", {"middle", "vote"}, to_string(c.long_clips));
   c.long_clips = long_clips == "vote" ? LongClips::vote : LongClips::middle;
+  c.views = clip_views_from_json(section(r, "views"));
   c.augment = feature_augment_from_json(section(r, "augment"));
   const std::string balance = r.choice("balance", balances, balances[0]);
   c.balance = static_cast<Balance>(std::find(balances.begin(), balances.end(), balance) - balances.begin());
@@ -40,7 +42,8 @@ DataConfig data_from_json(JsonReader r) {
   const std::string copies = r.choice("copies", copies_names, copies_names[0]);
   c.copies = static_cast<Copies>(std::find(copies_names.begin(), copies_names.end(), copies) - copies_names.begin());
   r.finish();
-  if (c.corpus.empty() && c.manifest.empty()) throw r.error("corpus", "empty, and there is no manifest either");
+  if (c.corpus.empty() && c.manifest.empty() && c.features.empty())
+    throw r.error("corpus", "empty, and there is no manifest either");
   if (!c.corpus.empty() && !c.manifest.empty()) {
     throw r.error("manifest", "stands beside a corpus").hint("set data.corpus to \"\" to use the manifest");
   }
@@ -60,7 +63,9 @@ Json to_json(const DataConfig& c) {
   j["augment"] = to_json(c.augment);
   j["balance"] = balances[static_cast<std::size_t>(c.balance)];
   j["epoch_clips"] = c.epoch_clips;
-  // Of one study alone: without it a config and its checksum stay what they were before the key was there.
+  // Without these a config and its checksum stay what they were before the keys were there.
+  if (!c.views.plain()) j["views"] = to_json(c.views);
+  if (!c.features.empty()) j["features"] = c.features;
   if (c.copies != Copies::none) j["copies"] = copies_names[static_cast<std::size_t>(c.copies)];
   return j;
 }

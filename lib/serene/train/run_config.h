@@ -10,6 +10,7 @@
 #include "serene/core/json.h"
 #include "serene/data/batcher.h"
 #include "serene/data/feature_augment.h"
+#include "serene/io/clip_views.h"
 #include "serene/io/clip_windows.h"
 #include "serene/train/optimizer.h"
 #include "serene/train/schedule.h"
@@ -19,22 +20,24 @@
 
 namespace serene {
 
-// Which recordings, and how much of each.
-// Three rows of each recording, as well-known notebooks make them: as it is, with noise, stretched and pitched (leaky.h).
-// before_split: the rows are what is split, and all of them are tested; with random folds copies of test clips train.
-// after_split: the recordings are split, copies stand in the training part alone.
+// Three rows of each recording, as well-known notebooks make them: as it is, with noise, stretched and pitched
+// (leaky.h). before_split: the rows are what is split, and all of them are tested; with random folds copies of test
+// clips train. after_split: the recordings are split, copies stand in the training part alone.
 enum class Copies { none, before_split, after_split };
 
+// Which recordings, and how much of each.
 struct DataConfig {
   std::string corpus = "ravdess";  // a known corpus, or several as in "ravdess+cremad"; "" when `manifest` is given
   std::string manifest;            // JSONL or CSV file instead of a corpus
+  std::string features;            // .npz file or folder of .npy: features of the clips, from outside; "" = computed
   std::string root;                // folder of the recordings; "" = search
   std::string cache_dir;           // folder of cached features; "" = the usual cache folder of the user
   std::string votes;               // CSV of listeners' votes, see data/votes.h; "" = that of the corpus
   std::int64_t max_frames = 0;     // longest clip in feature frames, longer ones are cut; 0 = whole clips
-  bool random_crop =
-      true;  // "crop": "random" cuts training clips at a place drawn anew each epoch, "center" in the middle
+  // "crop": "random" cuts training clips at a place drawn anew each epoch, "center" in the middle.
+  bool random_crop = true;
   LongClips long_clips = LongClips::middle;  // how validation and test clips beyond max_frames are cut
+  ClipViews views;                           // how often the trained model hears a clip
   FeatureAugmentConfig augment;              // of the training part
   Balance balance = Balance::none;           // which groups an epoch takes equally many clips of
   std::int64_t epoch_clips = 0;              // clips of an epoch; 0 = as many as the training part has
@@ -78,7 +81,7 @@ struct TrainConfig {
   // Of the products of a training step: full or bf16. Weights, optimizer, normalisation and loss are float32 either
   // way, and so are validation and test.
   Precision precision = Precision::full;
-  double uncertain_share = 0.1;  // of the validation clips that a finished model may call uncertain
+  double uncertain_share = 0.1;                // of the validation clips that a finished model may call uncertain
   Monitor select_best_by = Monitor::val_loss;  // which epoch's weights become the checkpoint `best`
   OptimizerConfig optimizer;
   ScheduleConfig schedule;

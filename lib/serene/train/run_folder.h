@@ -23,12 +23,12 @@ namespace serene {
 
 class RunFolder {
  public:
-  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}  // touches no file
 
   const std::string& path() const noexcept { return path_; }
-  std::string file(const char* name) const { return path_ + "/" + name; }
-  bool has_config() const;
-  bool has_state() const;  // a run to resume
+  std::string file(const char* name) const { return path_ + "/" + name; }  // path of a file in it
+  bool has_config() const;                                                 // a run was begun here
+  bool has_state() const;                                                  // a run to resume
 
   // Makes the folder (and those above) and removes what a killed writer left. Throws Error when the folder holds a run
   // and resume is false.
@@ -42,6 +42,7 @@ class RunFolder {
   void write_end(Experiment& experiment, const Checkpoint& best, const Evaluation& evaluation,
                  const std::vector<Prediction>& predictions) const;
 
+  // As write_start left them. Throw Error(input) that names the file.
   RunConfig read_config() const;
   Split read_split(const Manifest& manifest) const;
   // The state to resume from; `remark` tells when last was damaged and the one before was taken.

@@ -41,6 +41,7 @@ struct ScheduleConfig {
   double final_div_factor = 1e4;
 };
 
+// Strict; an error names the key. to_json gives every key with its value.
 ScheduleConfig schedule_from_json(JsonReader reader);
 Json to_json(const ScheduleConfig& config);
 
@@ -52,6 +53,7 @@ double cosine_warmup(std::int64_t step, double initial, double target, std::int6
 // Keras' ReduceLROnPlateau, in its order of operations. A metric that is not a number counts as no improvement.
 class ReduceOnPlateau {
  public:
+  // patience, cooldown: epochs; min_delta: what an improvement must exceed.
   ReduceOnPlateau(double learning_rate, double factor, std::int64_t patience, double min_delta, std::int64_t cooldown,
                   double min_learning_rate, bool higher_is_better);
 
@@ -59,8 +61,9 @@ class ReduceOnPlateau {
   double update(double metric) noexcept;
   double learning_rate() const noexcept { return learning_rate_; }
 
+  // What a resumed run needs. restore() throws Error(input) when keys are missing or of a wrong type.
   Json state() const;
-  void restore(JsonReader reader);  // throws Error(input) when keys are missing or of a wrong type
+  void restore(JsonReader reader);
 
  private:
   double learning_rate_, factor_, min_delta_, min_learning_rate_;
@@ -82,6 +85,7 @@ class Schedule {
   bool end_epoch(double metric) noexcept;
   Monitor monitor() const noexcept { return config_.monitor; }
 
+  // As ReduceOnPlateau.
   Json state() const;
   void restore(JsonReader reader);
 
@@ -101,13 +105,14 @@ struct EarlyStoppingConfig {
   bool restore_best = true;    // end with the weights of the best epoch
 };
 
+// Strict; an error names the key. to_json gives every key with its value.
 EarlyStoppingConfig early_stopping_from_json(JsonReader reader);
 Json to_json(const EarlyStoppingConfig& config);
 
 // Keras' EarlyStopping.
 class EarlyStopping {
  public:
-  explicit EarlyStopping(const EarlyStoppingConfig& config);
+  explicit EarlyStopping(const EarlyStoppingConfig& config);  // nothing seen yet
 
   // Takes the monitored number of the epoch that ended (epochs count from 0); true when it is the best so far.
   bool update(std::int64_t epoch, double metric) noexcept;
@@ -116,6 +121,7 @@ class EarlyStopping {
   std::int64_t best_epoch() const noexcept { return best_epoch_; }  // -1 before the first number
   const EarlyStoppingConfig& config() const noexcept { return config_; }
 
+  // As ReduceOnPlateau.
   Json state() const;
   void restore(JsonReader reader);
 

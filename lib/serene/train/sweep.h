@@ -39,6 +39,7 @@ struct SweepResults {
 // Refers to the plan, whose data must be loaded; it must outlive the sweep.
 class Sweep {
  public:
+  // plan must outlive it; folder: of the search, with one folder for each trial.
   Sweep(const SweepPlan& plan, const std::string& folder) : plan_(plan), store_(folder) {}
 
   // A trial has finished a rung. Called by one thread at a time.

@@ -29,7 +29,9 @@ RunConfig read_trial(const std::string& config_path, const std::vector<std::stri
 // The corpus of a protocol that is bound to one, unless the config has it among others that help to train.
 void set_protocol(const std::string& config_path, const std::string& protocol, std::vector<std::string>& overrides) {
   overrides.push_back("split.protocol=" + Json(protocol).dump());
-  const std::string named = "+" + load_run_config(config_path, overrides).data.corpus + "+";
+  const DataConfig data = load_run_config(config_path, overrides).data;
+  if (!data.features.empty() && data.corpus.empty()) return;  // the clips are those of the file
+  const std::string named = "+" + data.corpus + "+";
   for (const std::string corpus : {"ravdess", "cremad"}) {
     const bool bound = protocol.starts_with(corpus + "-");
     if (bound && named.find("+" + corpus + "+") == std::string::npos) overrides.push_back("data.corpus=" + corpus);
@@ -135,7 +137,7 @@ SweepSpeakers speakers_around(const Manifest& manifest, const std::vector<Split>
 
 // What decides the clips and features of a config whose corpus is given.
 std::string features_of(const RunConfig& config) {
-  return to_json(feature_config_of(config)).dump() + "\n" + config.data.votes;
+  return to_json(feature_config_of(config)).dump() + "\n" + config.data.votes + "\n" + config.data.features;
 }
 
 // A model to start from must not know a fold's test speakers: the runs themselves see no test part to check it by.

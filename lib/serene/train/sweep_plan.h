@@ -24,7 +24,7 @@ struct SweepOptions {
   std::uint64_t seed = 0;       // of the draws
   std::int64_t seeds = 1;       // runs of each trial and fold: the config's seed and those after it
 };
-inline constexpr std::size_t most_sweep_trials = 10000;
+inline constexpr std::size_t most_sweep_trials = 10000;  // of one search
 
 // Takes the place of what the space's file says.
 struct SweepChoice {
@@ -62,7 +62,7 @@ struct SweepPlan {
   std::vector<SweepTrial> trials;
   SweepSpeakers speakers;
 
-  std::int64_t budget(const SweepTrial& trial, std::size_t rung) const;
+  std::int64_t budget(const SweepTrial& trial, std::size_t rung) const;  // epochs at the end of a rung
 };
 
 // Draws all trials and reads their configs: the file with `overrides` (as in --set) and then the trial's values, so
@@ -77,6 +77,7 @@ SweepPlan plan_sweep(const std::string& config_path, std::vector<std::string> ov
 using FeatureLoader = std::function<FeatureSet(const RunConfig& config)>;
 void load_sweep_data(SweepPlan& plan, const FeatureLoader& load, const std::string& space_path);
 
+// The split of a search: its test part left empty.
 Split without_test(Split split);
 
 }  // namespace serene

@@ -27,11 +27,11 @@ struct SweepDimension {
 
   std::string key;
   Kind kind = Kind::choice;
-  double low = 0, high = 0;                        // of numbers
-  std::vector<Json> choices;                       // of a choice
-  std::vector<std::pair<std::string, Json>> when;  // all must hold; none: always there
-  bool is_choice() const { return kind == Kind::choice; }
-  bool is_log() const { return kind == Kind::log_uniform || kind == Kind::log_integer; }
+  double low = 0, high = 0;                                // of numbers
+  std::vector<Json> choices;                               // of a choice
+  std::vector<std::pair<std::string, Json>> when;          // all must hold; none: always there
+  bool is_choice() const { return kind == Kind::choice; }  // values are a list
+  bool is_log() const { return kind == Kind::log_uniform || kind == Kind::log_integer; }  // drawn by order of magnitude
 };
 
 struct SweepSpace {

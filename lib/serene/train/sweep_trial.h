@@ -23,7 +23,7 @@ struct SweepRun {
   std::string failure;  // why it cannot go on (divergence), after the epochs of `history`
   double seconds = 0;   // of training, all sittings together
 
-  bool complete(std::int64_t budget) const;
+  bool complete(std::int64_t budget) const;  // nothing is left to train within so many epochs
 };
 
 // Runs in the order of folds and, within a fold, of seeds.
@@ -32,7 +32,7 @@ struct SweepRecord {
 
   bool complete(std::int64_t budget) const;        // every run; false without runs
   std::int64_t epochs(std::int64_t budget) const;  // of the longest run within the budget
-  double seconds() const;
+  double seconds() const;                          // of training, all runs together
   std::string failure(std::int64_t budget) const;  // of the first run that failed within the budget
 };
 
@@ -44,15 +44,16 @@ double trial_score(const SweepRecord& record, std::int64_t budget, bool restore_
 
 class SweepStore {
  public:
-  explicit SweepStore(const std::string& folder) : folder_(folder + "/trials") {}
+  explicit SweepStore(const std::string& folder) : folder_(folder + "/trials") {}  // of the search
 
-  void make_folder() const;
-  void clean() const;  // removes what killed writers left; only while nobody else writes there
+  void make_folder() const;  // where there is none
+  void clean() const;        // removes what killed writers left; only while nobody else writes there
   // The trial's results, or runs without any epoch when there are none or they are of another key. Throws Error for a
   // damaged file.
   SweepRecord load(const SweepPlan& plan, const SweepTrial& trial) const;
   void save(const SweepPlan& plan, const SweepTrial& trial, const SweepRecord& record) const;
 
+  // A run as it stands, to go on from there. Throws Error(input) when it cannot be written.
   void save_state(const SweepTrial& trial, const SweepRun& run, const Experiment& experiment) const;
   // Puts the stored state of this run into the experiment; true when there was one that fits. A damaged one is passed
   // over: the run starts again.

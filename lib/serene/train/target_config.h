@@ -17,7 +17,7 @@ struct TargetConfig {
   double mixup_alpha = 0;        // lambda ~ Beta(alpha, alpha); 0: no mixup
   double mixup_probability = 1;  // that a clip is mixed with another
 
-  bool mixes() const noexcept { return mixup_alpha > 0 && mixup_probability > 0; }
+  bool mixes() const noexcept { return mixup_alpha > 0 && mixup_probability > 0; }  // mixup is on
 };
 
 // Reads the keys targets, votes_weight, label_sets, mixup_alpha and mixup_probability of `train`; the caller finishes

@@ -1,7 +1,9 @@
 #include "serene/train/trainer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "serene/nn/init.h"
@@ -98,16 +100,17 @@ EpochRecord epoch_record_from_json(const Json& json, const std::string& where) {
 }
 
 Trainer::Trainer(const Model<float>& model, const Dataset& dataset, const Split& split, const RunConfig& config,
-                 ThreadPool& pool, WaveAugment* wave)
+                 ThreadPool& pool, WaveAugment* wave, Communicator* communicator)
     : model_(model),
       dataset_(dataset),
       split_(split),
       config_(config),
       pool_(pool),
       wave_(wave),
+      communicator_(communicator != nullptr && communicator->size() > 1 ? communicator : nullptr),
       batches_(dataset, split.train, training_batches(config, wave)),
       batch_targets_(dataset, split.train, config.train.targets, config.seed, batches_.max_shape()),
-      predictor_(model, dataset, {config.data.max_frames, config.data.long_clips}, pool),
+      predictor_(model, dataset, {config.data.max_frames, config.data.long_clips}, {}, pool),
       loss_(make_loss(config.train.loss, dataset, split)),
       frozen_(model, config.train.transfer.freeze),
       optimizer_(config.train.optimizer, layout_with_frozen(model, config.train.transfer.freeze)),
@@ -122,6 +125,7 @@ Trainer::Trainer(const Model<float>& model, const Dataset& dataset, const Split&
   options.max_batch = most.batch, options.max_time = most.time;
   options.shard = config.train.shard_size;
   options.precision = config.train.precision;
+  options.communicator = communicator_;
   executor_ = std::make_unique<Executor<float>>(model, options, pool);
   input_.resize(static_cast<std::size_t>(most.size()));
   dlogits_.resize(static_cast<std::size_t>(most.batch * model.output_channels()));
@@ -142,8 +146,21 @@ void Trainer::commit_statistics() {
   frozen_.put_back(params_.data());
 }
 
+// The samples that this rank runs; all of them where clips are mixed with others of the batch.
+Shape Trainer::fill_batch(Index batch) {
+  const Shape shape = batches_.shape(batch);
+  batches_.describe(batch, lengths_.data(), labels_.data());
+  const bool mixes = config_.train.targets.mixes();
+  const auto [first, last] = mixes ? std::pair<Index, Index>(0, shape.batch) : executor_->own_samples(shape.batch);
+  pool_.run(last - first, [&, begin = first](Index i, int) {
+    const Index b = begin + i;
+    batches_.fill_sample(batch, b, shape, input_.data() + b * shape.time * shape.channels);
+  });
+  return shape;
+}
+
 Trainer::StepResult Trainer::step(Index batch, double learning_rate) {
-  const Shape shape = batches_.fill<float>(batch, {input_.data(), lengths_.data(), labels_.data(), nullptr});
+  const Shape shape = fill_batch(batch);
   const auto targets = batch_targets_.prepare({batches_.batch_clips(batch), static_cast<std::uint64_t>(history_.size()),
                                                shape, input_.data(), lengths_.data(), labels_.data()},
                                               pool_);
@@ -198,6 +215,7 @@ const EpochRecord& Trainer::run_epoch(const OnStep& on_step) {
   record.train_accuracy = static_cast<double>(correct) / static_cast<double>(clips);
   record.gradient_norm = norm / static_cast<double>(steps);
   validate(record);
+  take_from_first_rank(record);
   record.best = best_.update(record.epoch, monitored(record, config_.train.select_best_by));
   if (record.best) best_params_.assign(current_params().begin(), current_params().end());
   schedule_.end_epoch(monitored(record, schedule_.monitor()));
@@ -210,10 +228,39 @@ bool Trainer::finished() const {
   return static_cast<std::int64_t>(history_.size()) >= config_.train.epochs || stopping_.should_stop();
 }
 
+// Each rank answers for a part of the clips.
+std::vector<float> Trainer::validation_logits() {
+  const std::span<const std::size_t> clips = split_.validation;
+  if (communicator_ == nullptr) return predictor_.logits(current_params(), clips);
+  std::vector<Index> bounds(static_cast<std::size_t>(communicator_->size()) + 1);
+  share_out(static_cast<Index>(clips.size()), bounds);
+  const auto rank = static_cast<std::size_t>(communicator_->rank());
+  const auto first = static_cast<std::size_t>(bounds[rank]), last = static_cast<std::size_t>(bounds[rank + 1]);
+  const auto classes = static_cast<std::size_t>(model_.output_channels());
+  const std::vector<float> own = predictor_.logits(current_params(), clips.subspan(first, last - first));
+  std::vector<float> all(clips.size() * classes);
+  std::copy(own.begin(), own.end(), all.begin() + static_cast<std::ptrdiff_t>(first * classes));
+  communicator_->gather_rows(all.data(), classes * sizeof(float), bounds);
+  return all;
+}
+
+// Decisions hang on these figures: where machines differ in a last bit of exp(), all ranks follow the first.
+void Trainer::take_from_first_rank(EpochRecord& r) const {
+  if (communicator_ == nullptr) return;
+  double* const figures[] = {&r.train_loss,   &r.train_accuracy, &r.val_loss,
+                             &r.val_accuracy, &r.val_uar,        &r.gradient_norm};
+  std::array<double, std::size(figures)> values;
+  std::transform(std::begin(figures), std::end(figures), values.begin(), [](const double* v) { return *v; });
+  std::vector<Index> bounds(static_cast<std::size_t>(communicator_->size()) + 1, 1);
+  bounds[0] = 0;
+  communicator_->gather_rows(values.data(), sizeof values, bounds);
+  for (std::size_t i = 0; i < values.size(); ++i) *figures[i] = values[i];
+}
+
 void Trainer::validate(EpochRecord& record) {
   record.val_loss = record.val_accuracy = record.val_uar = std::numeric_limits<double>::quiet_NaN();
   if (split_.validation.empty()) return;
-  const auto logits = predictor_.logits(current_params(), split_.validation);
+  const std::vector<float> logits = validation_logits();
   const auto classes = static_cast<std::size_t>(model_.output_channels());
   std::vector<double> right(classes), seen(classes);
   double loss = 0;
@@ -250,6 +297,12 @@ double Trainer::monitored(const EpochRecord& r, Monitor monitor) const {
 std::span<const float> Trainer::final_params() const noexcept {
   if (config_.train.early_stopping.restore_best && !best_params_.empty()) return best_params_;
   return current_params();
+}
+
+void Trainer::take_final(std::span<const float> params) {
+  params_.assign(params.begin(), params.end());
+  if (average_.active()) average_.values() = params_;
+  best_params_ = params_;
 }
 
 std::size_t Trainer::bytes() const noexcept {

@@ -1,7 +1,8 @@
 // Training: epochs of shuffled batches, validation, learning-rate schedule, early stopping, the best weights kept.
 //
-// Everything is a function of (config, seed, data): the same bytes of weights for any number of threads, and after
-// stopping at any epoch and resuming. Nothing here touches the disk; see run_folder.h.
+// Everything is a function of (config, seed, data): the same bytes of weights for any number of threads and of ranks
+// (processes that share each batch, core/communicator.h), and after stopping at any epoch and resuming. Nothing here
+// touches the disk; see run_folder.h.
 #pragma once
 
 #include <functional>
@@ -28,8 +29,9 @@
 namespace serene {
 
 // One line of the log. Losses are means over clips; validation loss is the cross-entropy of the true class, without
-// smoothing or class weights, over the labels that the clip may have (train.label_sets); training figures are those of the passes that trained (dropout on, weights moving).
-// Without a validation part the val_ figures are NaN, written as null.
+// smoothing or class weights, over the labels that the clip may have (train.label_sets); training figures are those of
+// the passes that trained (dropout on, weights moving). Without a validation part the val_ figures are NaN, written as
+// null.
 struct EpochRecord {
   Index epoch = 0;           // from 0
   double learning_rate = 0;  // of the epoch's last step
@@ -39,6 +41,7 @@ struct EpochRecord {
   bool best = false;         // the best epoch so far
 };
 
+// One line of the log, and back. Reading throws Error(input) that names `where`.
 Json to_json(const EpochRecord& record);
 EpochRecord epoch_record_from_json(const Json& json, const std::string& where);
 
@@ -46,9 +49,10 @@ class Trainer {
  public:
   // Everything referred to must outlive the trainer. Initialises the weights from config.seed. Throws Error when the
   // training part is empty or the config does not fit. wave: changes the recordings of the training part before each
-  // epoch; may be null.
+  // epoch; may be null. communicator: of the ranks that train together, each with the same model, data and config;
+  // null: this process alone.
   Trainer(const Model<float>& model, const Dataset& dataset, const Split& split, const RunConfig& config,
-          ThreadPool& pool, WaveAugment* wave = nullptr);
+          ThreadPool& pool, WaveAugment* wave = nullptr, Communicator* communicator = nullptr);
 
   // Takes the source's weights where they fit; before the first epoch or restore(). Returns take_weights' line. Throws
   // Error when nothing fits.
@@ -68,6 +72,8 @@ class Trainer {
   std::span<const float> current_params() const noexcept { return average_.active() ? average_.values() : params(); }
   // current_params() of the best epoch (or the last, when the config does not restore the best).
   std::span<const float> final_params() const noexcept;
+  // Makes these, params().size() of them, the final_params(), as if the training had ended with them.
+  void take_final(std::span<const float> params);
   // -1 before the first epoch.
   Index best_epoch() const noexcept { return static_cast<Index>(best_.best_epoch()); }
   Index steps_per_epoch() const noexcept { return batches_.batches(); }
@@ -84,6 +90,9 @@ class Trainer {
     double gradient_norm = 0;
   };
   StepResult step(Index batch, double learning_rate);
+  Shape fill_batch(Index batch);
+  std::vector<float> validation_logits();
+  void take_from_first_rank(EpochRecord& record) const;
   void commit_statistics();
   void validate(EpochRecord& record);
   double monitored(const EpochRecord& record, Monitor monitor) const;
@@ -94,6 +103,7 @@ class Trainer {
   const RunConfig& config_;
   ThreadPool& pool_;
   WaveAugment* wave_;
+  Communicator* communicator_;  // nullptr: one process
   Batcher batches_;
   BatchTargets batch_targets_;
   std::unique_ptr<Executor<float>> executor_;

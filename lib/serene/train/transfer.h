@@ -58,6 +58,7 @@ ParameterLayout layout_with_frozen(const Model<float>& model, const std::vector<
 // Keeps the moving statistics of frozen layers from moving. put_back() gives params what keep() saw.
 class FrozenStatistics {
  public:
+  // Throws as layout_with_frozen. params: vectors of the model's layout.
   FrozenStatistics(const Model<float>& model, const std::vector<std::string>& freeze);
   void keep(const float* params) noexcept;
   void put_back(float* params) const noexcept;

@@ -36,7 +36,7 @@ class WeightAverage {
   // size: scalars of the weights. total_steps: of the whole run.
   WeightAverage(const AveragingConfig& config, std::size_t size, std::int64_t total_steps);
 
-  bool active() const noexcept { return config_.type != AveragingType::none; }
+  bool active() const noexcept { return config_.type != AveragingType::none; }  // weights are averaged at all
   // Takes the weights after step number `step` (from 0), each step once and in order. Does not allocate.
   void update(std::int64_t step, std::span<const float> weights, ThreadPool& pool) noexcept;
   // The average; empty when not active().
