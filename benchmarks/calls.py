@@ -99,7 +99,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--emotions", default="neutral,happy,sad,angry,fearful,disgust,surprised")
     parser.add_argument("--speakers", help="customers to draw from, such as ravdess-07,ravdess-08; otherwise the program chooses")
-    parser.add_argument("--conditions", default=",".join(CONDITIONS), help="some of: " + ", ".join(CONDITIONS))
+    parser.add_argument("--conditions", default=",".join(CONDITIONS), help="some of: " + ", ".join(CONDITIONS).replace("%", "%%"))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="passed on")
     for name in ("model", "data", "config", "playbook"):
         parser.add_argument("--" + name, help="passed on")

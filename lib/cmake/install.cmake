@@ -16,7 +16,7 @@ install(TARGETS ${exported} EXPORT sereneTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library NAMELINK_COMPONENT development
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 install(DIRECTORY serene/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/serene COMPONENT development
-  FILES_MATCHING PATTERN "*.h" PATTERN web EXCLUDE REGEX "/serene/(${private_headers})$" EXCLUDE)
+  FILES_MATCHING PATTERN "*.h" PATTERN web EXCLUDE PATTERN mpi EXCLUDE REGEX "/serene/(${private_headers})$" EXCLUDE)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/serene)
 configure_package_config_file(cmake/sereneConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/sereneConfig.cmake

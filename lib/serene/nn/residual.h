@@ -44,8 +44,8 @@ class Residual final : public Layer<S> {
   void commit(const Frame<S>& f, Params<S> params) const noexcept override;
 
   const std::vector<NamedLayer<S>>& parts() const noexcept { return body_.parts(); }  // of F
-  const LayerPtr<S>& shortcut() const noexcept { return shortcut_; }            // nullptr: the identity
-  const LayerPtr<S>& final_activation() const noexcept { return activation_; }  // nullptr: linear
+  const LayerPtr<S>& shortcut() const noexcept { return shortcut_; }                  // nullptr: the identity
+  const LayerPtr<S>& final_activation() const noexcept { return activation_; }        // nullptr: linear
   double drop_path() const noexcept { return drop_path_; }
 
  private:
