@@ -18,7 +18,7 @@ ROWS = [
     ("ravdess-luna5", [TUNED], "model_strong's layers", 62.5, "62.3 best from scratch", False, 3),
     ("ravdess-luna5", [SMALL], "small, 125 k parameters", 63.0, "62.3 with 47 k", False, 3),
     ("ravdess-luna5", [JOINT], "joint: CREMA-D heard too", 66.0, "76.6 with AudioSet", False, 1),
-    ("ravdess-luna5", [SMALL, TUNED], "small and model_strong's layers, all seeds as one", 68.0, "76.6 with AudioSet", True, 3),
+    ("ravdess-luna5", [SMALL, TUNED], "both, all seeds as one", 68.0, "76.6 with AudioSet", True, 3),
     ("ravdess-luna5", ["configs/robust.json"], "robust: noise, rooms and telephones heard", 62.5, "62.3 best from scratch", False, 1),
     ("ravdess-emobox6", [TUNED], "model_strong's layers", 66.0, "75.3 Whisper-large-v3", False, 1),
     ("cremad-hicmae5", ["configs/pretrained/cremad.json"], "model_strong's layers", 65.0, "63 to 70 from scratch", False, 1),

@@ -1,6 +1,7 @@
 """serene evaluate on the kept models of a cross-validation, and on recordings changed for the test."""
 import functools
 import json
+import shutil
 
 import pages
 import support
@@ -54,6 +55,27 @@ class KeptModels(CliTest):
             self.assertIn(words, out)
         single = self.ok(*on_corpus("evaluate", run / "seed2-fold1.safetensors", "--corpus", "ravdess", "--json")).json()
         self.assertEqual(single["clips"], 96)
+
+    def test_views_ask_the_models_anew_without_training(self):
+        made, result = crossval()
+        self.assertIn("1 epochs", result.err)
+        run = self.new_path("views")
+        shutil.copytree(made, run)
+        views = [*SETTINGS, '--set=data.views={"tempo": [0.8, 1, 1.25]}']
+        asked = self.ok(*on_corpus("crossval", SMOKE, "--run", run, *views))
+        self.assertNotIn("1 epochs", asked.err)
+        self.assertNotEqual(stored(run), stored(made))
+        self.assertIn("views", self.ok("inspect", run / "seed1-fold0.safetensors").out)
+        # As if it had been trained so, and what is kept answers the same.
+        fresh = self.new_path("fresh")
+        self.assertIn("1 epochs", self.ok(*on_corpus("crossval", SMOKE, "--run", fresh, *views)).err)
+        self.assert_same_tree(run, fresh)
+        self.assertEqual(self.ok(*on_corpus("evaluate", run)).out, asked.out)
+        # Another training is another model.
+        self.assertIn("1 epochs", self.ok(*on_corpus("crossval", SMOKE, "--run", run, *views, "--set=train.batch_size=8")).err)
+        line = self.one_error(serene(*on_corpus("crossval", SMOKE, "--run", self.new_path("no"), *SETTINGS, '--set=data.views={"mel_shift": [1]}')), 1,
+                              "data.views.mel_shift")
+        self.assertIn("logmel", line)
 
     def test_which_models_are_kept(self):
         run = self.new_path("run")

@@ -241,6 +241,9 @@ void Experiment::take_trained(const Checkpoint& model) {
         .got(std::to_string(model.params.size()));
   }
   trainer_.take_final(model.params);
+  for (const char* name : {"epochs", "best_epoch"}) {
+    if (const auto note = model.notes.find(name); note != model.notes.end()) trained_notes_[name] = note->second;
+  }
 }
 
 std::vector<Prediction> Experiment::predict(std::span<const std::size_t> clips, double temperature) {
@@ -282,6 +285,7 @@ Checkpoint Experiment::describe() const {
              {"data_sha256", data_sum(features_)},
              {"data_licence", licence_of(features_.manifest)},
              {"intended_use", "customer speech only; never for decisions about people"}};
+  for (const auto& [name, text] : trained_notes_) c.notes[name] = text;
   if (!config_.data.views.plain()) c.notes["training_sha256"] = training_sha256(config_);
   if (source_ != nullptr) {
     std::string voices;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -103,6 +104,7 @@ class Experiment {
   std::unique_ptr<WaveAugment> wave_;  // with data.augment.wave
   Trainer trainer_;
   std::vector<std::string> remarks_;
+  std::map<std::string, std::string> trained_notes_;  // of take_trained(): how long that training was
 };
 
 // Predictions with speaker, sex and truth for clips whose logits, row-major (clips, classes), are given.
