@@ -53,7 +53,8 @@ std::string outcome_line(const FoldTask& task, const Outcome& o, Part part, bool
 
 // A model whose training was the same and that was only asked in another way is asked again: that takes seconds.
 bool take_trained(Experiment& experiment, const FoldTask& task) {
-  if (!fs::exists(task.model)) return false;
+  // Votes are no part of what a model says about its data.
+  if (!fs::exists(task.model) || task.config.train.targets.kind == TargetKind::votes) return false;
   try {
     const Checkpoint model = read_checkpoint(task.model);
     if (training_sha256(model) != training_sha256(task.config)) return false;

@@ -235,6 +235,12 @@ std::vector<Prediction> make_predictions(const Dataset& dataset, std::span<const
 }
 
 void Experiment::take_trained(const Checkpoint& model) {
+  const Checkpoint own = describe();
+  for (const char* name : {"data_sha256", "init_sha256"}) {
+    const auto mine = own.notes.find(name), its = model.notes.find(name);
+    if ((mine == own.notes.end() ? "" : mine->second) != (its == model.notes.end() ? "" : its->second))
+      throw Error(ErrorCode::input, name, "the model was trained on something else");
+  }
   if (model.params.size() != trainer_.params().size()) {
     throw Error(ErrorCode::input, "weights", "are not those of the config's model")
         .expected(std::to_string(trainer_.params().size()))

@@ -69,7 +69,7 @@ class Experiment {
   const Split& split() const noexcept { return split_; }
   const RunConfig& config() const noexcept { return config_; }
   // Weights that such an experiment has ended with before (see training_sha256()), in place of training. Throws
-  // Error(input) when their number is not the model's.
+  // Error(input) when their number is not the model's, or the clips or starting weights of that training were others.
   void take_trained(const Checkpoint& model);
   // The epochs of this experiment.
   Trainer& trainer() noexcept { return trainer_; }
